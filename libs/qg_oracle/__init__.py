@@ -1,0 +1,1 @@
+"""Oracle pools, bounded execution, values to JSON, driver errors to gateway errors."""

@@ -1,0 +1,1 @@
+"""Hashing, API keys, JWT, sealing, signing and the authenticators built from them."""

@@ -1,0 +1,1 @@
+"""Postgres: the models, one repository module per noun, the migrations. The only place with SQL for Postgres."""

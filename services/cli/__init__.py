@@ -1,0 +1,1 @@
+"""`querygateway ...`: the entry points of the services and the admin's command line."""

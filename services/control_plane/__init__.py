@@ -1,0 +1,1 @@
+"""The control plane: the admin REST API; compiles, signs and publishes what data planes serve."""

@@ -1,0 +1,1 @@
+"""The data plane: a stateless replica that serves one verified catalog under /api/v1/data/."""
