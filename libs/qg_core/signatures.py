@@ -1,0 +1,28 @@
+"""The seam between who signs (qg_security) and what is signed (qg_bundle)."""
+
+from typing import Protocol
+
+import msgspec
+
+
+class Signature(msgspec.Struct, frozen=True, array_like=True):
+    """An Ed25519 signature and the id of the key that made it."""
+
+    key_id: str
+    value: bytes
+
+
+class SignatureInvalid(ValueError):
+    """The signature does not verify under any trusted key, for this context and gateway."""
+
+
+class Signer(Protocol):
+    def sign(self, context: str, gateway_id: str, payload: bytes) -> Signature:
+        """Sign `payload` as `context` of `gateway_id`."""
+        ...
+
+
+class Verifier(Protocol):
+    def verify(self, context: str, gateway_id: str, payload: bytes, signature: Signature) -> None:
+        """Raise `SignatureInvalid` unless a trusted key signed exactly this."""
+        ...
