@@ -1,0 +1,60 @@
+"""Databases inside a Postgres server: make and drop, from code that has no event loop."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+from .servers.postgres import PostgresAddress
+
+_CONNECT_TIMEOUT_S = 10.0
+
+
+def address_from(url: str) -> PostgresAddress:
+    """The server of a `postgresql://user:password@host:port/...` URL. Raises ValueError when a part is missing."""
+    parts = urlsplit(url)
+    if parts.hostname is None or parts.username is None:
+        raise ValueError("a Postgres URL needs user and host: postgresql://user:password@host:5432/")
+    return PostgresAddress(parts.hostname, parts.port or 5432, unquote(parts.username), unquote(parts.password or ""))
+
+
+def create_database(address: PostgresAddress, name: str, *, template: str = "template1") -> str:
+    """Make a database, a copy of `template` (to which nobody may be connected); returns its URL."""
+    # FILE_COPY is twice as quick as the default on a server without fsync.
+    _execute(address, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    return address.url(name)
+
+
+def drop_database(address: PostgresAddress, name: str) -> None:
+    """Drop a database, ending its sessions."""
+    _execute(address, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _execute(address: PostgresAddress, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(address.url(), timeout=_CONNECT_TIMEOUT_S)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    _finish(run())
+
+
+def _finish(coroutine: Coroutine[None, None, None]) -> None:
+    """Run to the end in a thread: the caller may be inside an event loop of its own."""
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            asyncio.run(coroutine)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread below
+            failures.append(error)
+
+    thread = threading.Thread(target=body, name="database-statement")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,56 @@
+"""Start one server so that it dies with the process that asked for it, also when that one is killed with SIGKILL.
+
+Run as a script by path (`python -I -S spawn.py ...`), on the standard library alone, so that it costs little: it drops
+to another user when told to, asks the kernel for a signal at its parent's death (Linux `prctl(PR_SET_PDEATHSIG)`, see
+prctl(2)), and becomes the server. Doing this here, and not in `preexec_fn`, keeps Python code out of the gap between
+fork and exec, which is not safe in a process with threads.
+
+Other systems have no such signal: there the server outlives a parent that is killed, and `make dev-down` stops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _drop_to(uid: int, gid: int) -> None:
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def main(arguments: list[str]) -> None:
+    """Become the command after `--`; ends with status 1 when the parent is gone already."""
+    parser = argparse.ArgumentParser(prog="qg_devstack.spawn")
+    parser.add_argument("--parent", type=int, required=True, help="the pid that must still be our parent")
+    parser.add_argument("--death-signal", type=int, required=True, help="what we get when it dies")
+    parser.add_argument("--uid", type=int)
+    parser.add_argument("--gid", type=int)
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args(arguments)
+    if options.uid is not None:
+        _drop_to(options.uid, options.gid)
+    if sys.platform == "linux":
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        # After the change of user, which would clear it.
+        _prctl(_PR_SET_PDEATHSIG, options.death_signal)
+    if os.getppid() != options.parent:
+        raise SystemExit(1)  # it died before we asked: nobody is left to tell us
+    os.execv(options.command[0], options.command)  # noqa: S606 - becoming the server is what this is for
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

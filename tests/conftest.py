@@ -1,0 +1,23 @@
+"""What every test can ask for; the fixtures are in tests/fixtures/, one file per kind of server."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.redis",
+    "tests.fixtures.standin",
+    "tests.fixtures.ports",
+]
+
+_TESTS = Path(__file__).parent
+_MARKERS_BY_FOLDER = {"integration": pytest.mark.integration, "e2e": pytest.mark.e2e}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's folder says what it needs: no file has to repeat the marker."""
+    for item in items:
+        folder = item.path.relative_to(_TESTS).parts[0]
+        if marker := _MARKERS_BY_FOLDER.get(folder):
+            item.add_marker(marker)
