@@ -1,0 +1,106 @@
+# QueryGateway. `make` alone lists the targets; each target says what it is for after its `##`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+# A clone that was moved gets a new environment: the paths in a virtual environment are absolute.
+STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
+PYTEST_WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z0-9-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+##@ Run it
+
+.PHONY: env
+env: $(STAMP) ## Make .venv from requirements-dev.lock; quick when nothing changed (PYTHON=... chooses the interpreter)
+
+.PHONY: dev
+dev: $(STAMP) ## Start the whole stack with demo endpoints and print curl lines (PORT_BASE=..., DATA_PLANES=2)
+	@exec $(PYTHON_IN_VENV) -m qg_devstack up
+
+.PHONY: dev-down
+dev-down: $(STAMP) ## Stop what `make dev` started, also after it was killed
+	@exec $(PYTHON_IN_VENV) -m qg_devstack down
+
+##@ Check it
+
+.PHONY: test
+test: $(STAMP) ## Everything that must pass before a merge: lint, types, imports, all tests
+	@exec $(PYTHON_IN_VENV) -m qg_devstack.gates --workers $(PYTEST_WORKERS)
+
+.PHONY: lint
+lint: $(STAMP) ## Style and formatting (ruff)
+	@$(PYTHON_IN_VENV) -m qg_devstack.gates lint format
+
+.PHONY: format
+format: $(STAMP) ## Rewrite the files as `make lint` wants them
+	@$(VENV)/bin/ruff check --fix-only --quiet . && $(VENV)/bin/ruff format .
+
+.PHONY: typecheck
+typecheck: $(STAMP) ## Strict types (mypy)
+	@$(PYTHON_IN_VENV) -m qg_devstack.gates types
+
+.PHONY: imports
+imports: $(STAMP) ## Who may import whom (import-linter; the contracts are in pyproject.toml)
+	@$(PYTHON_IN_VENV) -m qg_devstack.gates imports
+
+.PHONY: unit
+unit: $(STAMP) ## Tests without servers
+	@$(VENV)/bin/pytest tests/unit -n $(PYTEST_WORKERS) --dist loadfile
+
+.PHONY: integration
+integration: $(STAMP) ## Tests against real servers, which they start themselves
+	@$(VENV)/bin/pytest tests/integration -n $(PYTEST_WORKERS) --dist loadfile
+
+.PHONY: e2e
+e2e: $(STAMP) ## Tests with real service processes
+	@$(VENV)/bin/pytest tests/e2e
+
+.PHONY: test-oracle
+test-oracle: $(STAMP) ## The tests that need Oracle, on your own: ORACLE_TEST_DSN=host:1521/SERVICE, ORACLE_TEST_USER, ORACLE_TEST_PASSWORD
+	@: $${ORACLE_TEST_DSN:?say which database: make test-oracle ORACLE_TEST_DSN=host:1521/SERVICE}
+	@$(VENV)/bin/pytest tests -m oracle
+
+.PHONY: bench
+bench: $(STAMP) ## Compare the data plane with a bare Granian + oracledb application (docs/benchmarks.md)
+	@exec $(PYTHON_IN_VENV) -m benchmarks
+
+##@ Keep it
+
+.PHONY: lock
+lock: $(STAMP) ## Resolve both lock files again from pyproject.toml; versions that still fit stay
+	@for lock in requirements.lock requirements-dev.lock; do \
+		groups=$$([ $$lock = requirements.lock ] || echo "--group dev"); \
+		$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+			--python-version 3.11 pyproject.toml $$groups --output-file $$lock; \
+		echo "$$lock: $$(grep -c == $$lock) packages"; \
+	done
+
+.PHONY: clean
+clean: ## Remove caches and what `make dev` left (.venv stays)
+	@if [ -x $(PYTHON_IN_VENV) ] && [ -d .dev ]; then $(PYTHON_IN_VENV) -m qg_devstack down; fi
+	@rm -rf .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist
+	@find libs services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Two steps, since pip takes no editable package together with --require-hashes. --only-binary: nothing is built here,
+# so no package runs code of its own while it is installed.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@python=$$(.ci/find-python $(PYTHON)); \
+	if [ -d $(VENV) ] && ! compgen -G '$(STAMP)' >/dev/null; then rm -rf $(VENV); fi; \
+	if [ ! -x $(PYTHON_IN_VENV) ]; then echo "making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); fi; \
+	echo "installing from requirements-dev.lock"; \
+	$(PYTHON_IN_VENV) -m pip install --quiet --require-hashes --only-binary :all: -r requirements-dev.lock; \
+	$(PYTHON_IN_VENV) -m pip install --quiet --no-deps --no-build-isolation -e .; \
+	touch $(STAMP)

@@ -1,0 +1,124 @@
+"""The quality gates behind `make test`: run them all, show what failed, and end with one line for all tests.
+
+`python -m qg_devstack.gates [--workers N] [gate ...]`; without names every gate runs, and a failure does not stop the
+ones after it, so that one run shows everything. Exit status 1 when any gate failed.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+_CHECKED = ("libs", "services", "tests", "benchmarks")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One check: `command` runs in the clone's root; `counts_tests` when it is a pytest run."""
+
+    name: str
+    purpose: str
+    command: tuple[str, ...]
+    counts_tests: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one gate went."""
+
+    gate: Gate
+    status: int
+    duration_s: float
+    tests: dict[str, int]
+
+
+def gates(root: Path, workers: int) -> list[Gate]:
+    """All gates in the order in which they run: the quick ones first."""
+    tools = Path(sys.executable).parent
+    checked = tuple(name for name in _CHECKED if (root / name).is_dir())
+    pytest = (str(tools / "pytest"), "-q")
+    return [
+        Gate("lint", "ruff check", (str(tools / "ruff"), "check", ".")),
+        Gate("format", "ruff format --check", (str(tools / "ruff"), "format", "--check", ".")),
+        Gate("types", "mypy --strict", (str(tools / "mypy"), *checked)),
+        Gate("imports", "import-linter contracts", (str(tools / "lint-imports"), "--no-logo")),
+        Gate(
+            "tests",
+            "unit and integration tests, real servers",
+            # By file: what a file prepares once is prepared once.
+            (*pytest, "tests", "--ignore=tests/e2e", "-n", str(workers), "--dist", "loadfile"),
+            counts_tests=True,
+        ),
+        # Alone and one by one: they kill, starve and time processes.
+        Gate("e2e", "end-to-end tests, real processes", (*pytest, "tests/e2e"), counts_tests=True),
+    ]
+
+
+def run(gate: Gate, root: Path) -> Outcome:
+    """Run one gate with its output shown as it comes."""
+    print(f"\n=== {gate.name}: {gate.purpose} ===", flush=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory, "junit.xml")
+        extra = (f"--junitxml={report}",) if gate.counts_tests else ()
+        status = subprocess.run([*gate.command, *extra], cwd=root, check=False).returncode
+        tests = count_tests(report) if report.exists() else {}
+    return Outcome(gate, status, time.monotonic() - started, tests)
+
+
+def count_tests(report: Path) -> dict[str, int]:
+    """Tests of a pytest run by outcome, from the report it wrote."""
+    counts = {"failed": 0, "passed": 0, "skipped": 0, "error": 0}
+    names = {"failures": "failed", "errors": "error", "skipped": "skipped"}
+    for suite in ElementTree.parse(report).iter("testsuite"):  # noqa: S314 - written by our own pytest a moment ago
+        bad = 0
+        for attribute, outcome in names.items():
+            number = int(suite.get(attribute, "0"))
+            counts[outcome] += number
+            bad += number
+        counts["passed"] += int(suite.get("tests", "0")) - bad
+    return counts
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """A table of the gates and, as the last line, the tests of all runs together in pytest's usual form."""
+    lines = ["", "=== summary ==="]
+    for outcome in outcomes:
+        said = "passed" if outcome.status == 0 else f"FAILED (status {outcome.status})"
+        tests = ", ".join(f"{number} {name}" for name, number in outcome.tests.items() if number)
+        lines.append(f"{outcome.gate.name:<9}{said:<19}{outcome.duration_s:>7.1f} s  {tests or outcome.gate.purpose}")
+    totals: dict[str, int] = {}
+    for outcome in outcomes:
+        for name, number in outcome.tests.items():
+            totals[name] = totals.get(name, 0) + number
+    if totals:
+        counted = ", ".join(f"{number} {name}" for name, number in totals.items() if number) or "no tests ran"
+        duration_s = sum(outcome.duration_s for outcome in outcomes if outcome.gate.counts_tests)
+        lines.append(f"============ {counted} in {duration_s:.2f}s ============")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the gates that were named, else all."""
+    root = Path(__file__).resolve().parents[2]
+    known = [gate.name for gate in gates(root, workers=1)]
+    parser = argparse.ArgumentParser(prog="python -m qg_devstack.gates")
+    parser.add_argument("--workers", type=int, default=2, help="test processes at once where tests may run in parallel")
+    parser.add_argument("names", nargs="*", metavar="gate", help=", ".join(known))
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(known):
+        parser.error(f"no such gate: {', '.join(sorted(unknown))}")
+    chosen = [gate for gate in gates(root, options.workers) if not options.names or gate.name in options.names]
+    outcomes = [run(gate, root) for gate in chosen]
+    if len(outcomes) > 1:
+        print(summary(outcomes), flush=True)
+    return 1 if any(outcome.status for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
