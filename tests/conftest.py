@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
     "tests.fixtures.standin",
+    "tests.fixtures.store",
     "tests.fixtures.ports",
 ]
 

@@ -1,0 +1,1 @@
+"""The migrations, from an empty database. Committed ones are never edited (versions/manifest.sha256)."""

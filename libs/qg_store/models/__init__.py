@@ -1,0 +1,29 @@
+"""The tables, one module per noun."""
+
+from qg_store.models.admins import Admin
+from qg_store.models.audit_log import AuditEntry
+from qg_store.models.auth_methods import AuthMethod
+from qg_store.models.base import Base
+from qg_store.models.connections import Connection
+from qg_store.models.credentials import Credential
+from qg_store.models.endpoints import Endpoint
+from qg_store.models.gateway import Gateway
+from qg_store.models.revisions import PublishState, Revision, RevisionChange, StoredCheckpoint
+from qg_store.models.specs import Published, StoredSpec
+
+__all__ = [
+    "Admin",
+    "AuditEntry",
+    "AuthMethod",
+    "Base",
+    "Connection",
+    "Credential",
+    "Endpoint",
+    "Gateway",
+    "PublishState",
+    "Published",
+    "Revision",
+    "RevisionChange",
+    "StoredCheckpoint",
+    "StoredSpec",
+]
