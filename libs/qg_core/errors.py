@@ -40,6 +40,8 @@ class GatewayError(Exception):
     def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None) -> None:
         self.detail = detail if detail is not None else self.default_detail
         self.headers: dict[str, str] = headers or {}
+        self.cause_code: str | None = None
+        """What lay behind it, such as `ORA-00942` or `DPY-4011`: for the event, never for the caller."""
         super().__init__(self.detail)
 
 
