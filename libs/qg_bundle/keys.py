@@ -1,0 +1,53 @@
+"""The names of everything in Redis. They are spelled nowhere else; all begin with `qg:`."""
+
+import re
+
+HEAD = "qg:head"
+"""The newest activated revision, in decimal digits. Not signed: only a reason to look."""
+
+BEACON = "qg:beacon"
+"""The newest sealed beacon."""
+
+CHECKPOINT_NEWEST = "qg:checkpoint:newest"
+"""The revision of the newest checkpoint, in decimal digits. Not signed."""
+
+SPEC_TIMES = "qg:specs"
+"""Sorted set: digest -> Unix seconds when a control plane last put it. For garbage."""
+
+DELTA_REVISIONS = "qg:deltas"
+CHECKPOINT_REVISIONS = "qg:checkpoints"
+"""Sorted sets: revision -> revision. For garbage."""
+
+NODES = "qg:nodes"
+"""Sorted set: node -> Unix seconds of its newest report."""
+
+HINT = "qg:hint"
+"""Pub/sub channel: the new head. Only a hint; a lost one costs a tick."""
+
+SPEC_PREFIX = "qg:spec:"
+DELTA_PREFIX = "qg:delta:"
+CHECKPOINT_PREFIX = "qg:checkpoint:"
+NODE_PREFIX = "qg:node:"
+
+NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""What a node may be called (`fullmatch`)."""
+
+
+def spec(digest: str) -> str:
+    """The bytes of one spec."""
+    return f"{SPEC_PREFIX}{digest}"
+
+
+def delta(revision: int) -> str:
+    """The sealed delta that leads to `revision`."""
+    return f"{DELTA_PREFIX}{revision}"
+
+
+def checkpoint(revision: int) -> str:
+    """The sealed checkpoint of `revision`."""
+    return f"{CHECKPOINT_PREFIX}{revision}"
+
+
+def node(name: str) -> str:
+    """The newest report of one node; expires."""
+    return f"{NODE_PREFIX}{name}"
