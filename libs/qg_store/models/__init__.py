@@ -9,6 +9,7 @@ from qg_store.models.credentials import Credential
 from qg_store.models.endpoints import Endpoint
 from qg_store.models.gateway import Gateway
 from qg_store.models.revisions import PublishState, Revision, RevisionChange, StoredCheckpoint
+from qg_store.models.sign_in_failures import SignInFailure
 from qg_store.models.specs import Published, StoredSpec
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Published",
     "Revision",
     "RevisionChange",
+    "SignInFailure",
     "StoredCheckpoint",
     "StoredSpec",
 ]

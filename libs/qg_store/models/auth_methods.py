@@ -20,7 +20,7 @@ class AuthMethod(Timestamps, Base):
         CheckConstraint("method_type IN ('bearer', 'basic', 'api_key')", name="method_type"),
         CheckConstraint("algorithm IN ('HS256', 'HS384', 'HS512')", name="algorithm"),
         CheckConstraint("expire_minutes BETWEEN 1 AND 525600", name="expire_minutes"),
-        CheckConstraint("key_prefix ~ '^[A-Za-z0-9_-]{0,32}$'", name="key_prefix"),
+        CheckConstraint("key_prefix ~ '^[A-Za-z0-9_.-]{0,32}$'", name="key_prefix"),
         CheckConstraint("(method_type = 'bearer') = (algorithm IS NOT NULL)", name="algorithm_of_bearer"),
         CheckConstraint("(method_type = 'bearer') = (expire_minutes IS NOT NULL)", name="expiry_of_bearer"),
         CheckConstraint("(method_type = 'basic') = (username IS NOT NULL)", name="username_of_basic"),

@@ -7,7 +7,7 @@ from tests.fixtures.store import StoreUrls
 
 _TABLES = (
     "admins", "alembic_version", "audit_log", "auth_methods", "checkpoints", "connections", "credentials", "endpoints",
-    "gateway", "publish_state", "published", "revision_changes", "revisions", "specs",
+    "gateway", "publish_state", "published", "revision_changes", "revisions", "sign_in_failures", "specs",
 )  # fmt: skip
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
@@ -25,6 +25,7 @@ _APP = {
     "published": "SELECT INSERT UPDATE DELETE",
     "revision_changes": "SELECT INSERT",
     "revisions": "SELECT INSERT",
+    "sign_in_failures": "SELECT INSERT DELETE",
     "specs": "SELECT INSERT DELETE",
 }
 _WORKER = {
@@ -41,6 +42,7 @@ _WORKER = {
     "published": "SELECT",
     "revision_changes": "SELECT",
     "revisions": "SELECT",
+    "sign_in_failures": "",
     "specs": "SELECT",
 }
 

@@ -22,7 +22,7 @@ _GRANTS = (
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_DEFINITIONS} TO {APP}",
     f"GRANT SELECT, INSERT, UPDATE (admin_seed) ON gateway TO {APP}",
     f"GRANT SELECT, INSERT ON audit_log TO {APP}",
-    f"GRANT SELECT, INSERT, DELETE ON specs, checkpoints TO {APP}",
+    f"GRANT SELECT, INSERT, DELETE ON specs, checkpoints, sign_in_failures TO {APP}",
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON published TO {APP}",
     f"GRANT SELECT, INSERT, UPDATE (activated_at) ON revisions TO {APP}",
     f"GRANT SELECT, INSERT ON revision_changes TO {APP}",
@@ -96,7 +96,7 @@ def upgrade() -> None:
             "(method_type = 'bearer') = (expire_minutes IS NOT NULL)", name=op.f("ck_auth_methods_expiry_of_bearer")
         ),
         sa.CheckConstraint("algorithm IN ('HS256', 'HS384', 'HS512')", name=op.f("ck_auth_methods_algorithm")),
-        sa.CheckConstraint("key_prefix ~ '^[A-Za-z0-9_-]{0,32}$'", name=op.f("ck_auth_methods_key_prefix")),
+        sa.CheckConstraint("key_prefix ~ '^[A-Za-z0-9_.-]{0,32}$'", name=op.f("ck_auth_methods_key_prefix")),
         sa.CheckConstraint("method_type IN ('bearer', 'basic', 'api_key')", name=op.f("ck_auth_methods_method_type")),
         sa.CheckConstraint("expire_minutes BETWEEN 1 AND 525600", name=op.f("ck_auth_methods_expire_minutes")),
         sa.CheckConstraint("length(description) <= 1000", name=op.f("ck_auth_methods_description")),
@@ -174,6 +174,16 @@ def upgrade() -> None:
         sa.CheckConstraint("revision > previous AND previous >= 0", name=op.f("ck_revisions_order")),
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_revisions")),
     )
+    op.create_table(
+        "sign_in_failures",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("username_digest", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_failures")),
+    )
+    op.create_index("ix_sign_in_failures_address_at", "sign_in_failures", ["address", "at"], unique=False)
+    op.create_index(op.f("ix_sign_in_failures_at"), "sign_in_failures", ["at"], unique=False)
     op.create_table(
         "specs",
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -302,6 +312,9 @@ def downgrade() -> None:
     op.drop_table("credentials")
     op.drop_table("checkpoints")
     op.drop_table("specs")
+    op.drop_index(op.f("ix_sign_in_failures_at"), table_name="sign_in_failures")
+    op.drop_index("ix_sign_in_failures_address_at", table_name="sign_in_failures")
+    op.drop_table("sign_in_failures")
     op.drop_table("revisions")
     op.drop_table("publish_state")
     op.drop_table("gateway")
