@@ -212,6 +212,13 @@ class EndpointBusy(Unavailable):
     default_detail = "Too many calls of this endpoint are running; try again later."
 
 
+class NodeBusy(Unavailable):
+    """As many requests are in flight on this node as it takes."""
+
+    code, title = "node_busy", "Node busy"
+    default_detail = "This node is handling as many requests as it can; try again later."
+
+
 class SignInBusy(Unavailable):
     """The bounded queue of password checks is full."""
 
