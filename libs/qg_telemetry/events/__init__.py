@@ -1,0 +1,75 @@
+"""What can happen, as data: the log and the metrics are two observers of these.
+
+One module per area: `requests`, `services`, and further ones beside them. An event is added by writing its Struct into
+the module of its area; nothing else has to know about it.
+"""
+
+from qg_telemetry.events.base import Event, Level, Observe, every_event, ignore
+from qg_telemetry.events.catalogs import (
+    CatalogRejected,
+    CatalogSwapped,
+    NodeStateChanged,
+    RedisFound,
+    RedisLost,
+    SpecsUnusable,
+    StateFileFailed,
+)
+from qg_telemetry.events.publishing import (
+    ActivationFailed,
+    BundleRepaired,
+    GarbageRemoved,
+    HeadForged,
+    RedisEvicts,
+    RevisionActivated,
+    RevisionGap,
+    RevisionPublished,
+)
+from qg_telemetry.events.requests import (
+    CredentialRefused,
+    PublicEndpointServed,
+    RequestServed,
+    SignInFlooded,
+    UnauthenticatedEndpointDenied,
+)
+from qg_telemetry.events.services import (
+    LibraryLogged,
+    LogLinesDropped,
+    ServiceDraining,
+    ServiceStarted,
+    ServiceStopped,
+    UnforeseenError,
+)
+
+__all__ = [
+    "ActivationFailed",
+    "BundleRepaired",
+    "CatalogRejected",
+    "CatalogSwapped",
+    "CredentialRefused",
+    "Event",
+    "GarbageRemoved",
+    "HeadForged",
+    "Level",
+    "LibraryLogged",
+    "LogLinesDropped",
+    "NodeStateChanged",
+    "Observe",
+    "PublicEndpointServed",
+    "RedisEvicts",
+    "RedisFound",
+    "RedisLost",
+    "RequestServed",
+    "RevisionActivated",
+    "RevisionGap",
+    "RevisionPublished",
+    "ServiceDraining",
+    "ServiceStarted",
+    "ServiceStopped",
+    "SignInFlooded",
+    "SpecsUnusable",
+    "StateFileFailed",
+    "UnauthenticatedEndpointDenied",
+    "UnforeseenError",
+    "every_event",
+    "ignore",
+]

@@ -1,0 +1,57 @@
+"""What happens to the processes themselves."""
+
+from typing import ClassVar
+
+from qg_telemetry.events.base import Event, Level
+
+
+class ServiceStarted(Event, frozen=True, kw_only=True):
+    """Listens now; `version` is the distribution's."""
+
+    version: str
+    host: str
+    port: int
+    ops_port: int
+    pid: int
+
+
+class ServiceDraining(Event, frozen=True, kw_only=True):
+    """Was asked to stop: not ready any more, still serving for `drain_s` seconds."""
+
+    signal: str
+    drain_s: float
+
+
+class ServiceStopped(Event, frozen=True, kw_only=True):
+    """Stopped; `requests_dropped` were still running when the grace period ended."""
+
+    requests_dropped: int
+    duration_ms: float
+
+
+class UnforeseenError(Event, frozen=True, kw_only=True):
+    """A failure nobody foresaw: the caller got a bare 500; the traceback is here, redacted, and nowhere else."""
+
+    level: ClassVar[Level] = Level.ERROR
+    counted_by: ClassVar[str | None] = "error"
+
+    where: str
+    error: str
+    traceback: str
+    request_id: str | None = None
+
+
+class LibraryLogged(Event, frozen=True, kw_only=True):
+    """A library wrote to the standard library's logging; the line has the record's level."""
+
+    logger: str
+    message: str
+    traceback: str | None = None
+
+
+class LogLinesDropped(Event, frozen=True, kw_only=True):
+    """Nobody read standard output for a while: this many lines were dropped since the last one that got through."""
+
+    level: ClassVar[Level] = Level.WARNING
+
+    lines: int

@@ -1,0 +1,95 @@
+"""Events as JSON lines: `{"at", "level", "service", "event", ...fields}`, one per line, fit for any reader.
+
+`at` is RFC 3339 in UTC with milliseconds.
+"""
+
+import time
+
+import msgspec
+from msgspec.structs import fields, replace
+
+from qg_telemetry.events import Event, Level, LogLinesDropped
+from qg_telemetry.redaction import clean
+from qg_telemetry.sink import LineSink
+
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Log:
+    """Writes events of `level` and above to `sink`, under the name of `service`. Never raises."""
+
+    def __init__(self, service: str, level: Level, sink: LineSink) -> None:
+        self.level = level
+        self._sink = sink
+        self._heads = {level: _head_of(level, service) for level in Level}
+        self._texts: dict[type[Event], tuple[str, ...]] = {}
+        self._second = -1
+        self._second_text = b""
+        self._dropped_before = 0
+
+    @property
+    def lines_dropped(self) -> int:
+        """How many lines were dropped because nobody read standard output."""
+        return self._sink.lines_dropped
+
+    def write(self, event: Event, level: Level | None = None) -> None:
+        """Write one event, at its own level or at `level`."""
+        level = event.level if level is None else level
+        if level < self.level:
+            return
+        if self._sink.lines_dropped != self._dropped_before:
+            self._tell_dropped()
+        self._sink.put(self._line(event, level))
+
+    def _line(self, event: Event, level: Level) -> bytes:
+        event = self._cleaned(event)
+        try:
+            body = _encode(event)
+        except (TypeError, ValueError) as error:  # an event that breaks its own declaration must still leave a trace
+            body = _encode({"event": event.event, "unwritable": clean(str(error))})
+        return b"%b%b%b%b\n" % (b'{"at":"', self._now(), self._heads[level], body[1:])
+
+    def _cleaned(self, event: Event) -> Event:
+        event_type = type(event)
+        texts = self._texts.get(event_type)
+        if texts is None:
+            texts = self._texts[event_type] = texts_of(event_type)
+        changed: dict[str, object] | None = None
+        for name in texts:
+            value = getattr(event, name)
+            if type(value) is str:
+                cleaned: object = clean(value)
+            elif type(value) is tuple:
+                cleaned = tuple(clean(item) if type(item) is str else item for item in value)
+            else:
+                continue
+            if cleaned != value:
+                changed = changed or {}
+                changed[name] = cleaned
+        return event if changed is None else replace(event, **changed)
+
+    def _now(self) -> bytes:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode("ascii")
+            self._second = second
+        return b"%b.%03dZ" % (self._second_text, (now - second) * 1000)
+
+    def _tell_dropped(self) -> None:
+        dropped = self._sink.lines_dropped
+        lines, self._dropped_before = dropped - self._dropped_before, dropped
+        event = LogLinesDropped(lines=lines)
+        self._sink.put(self._line(event, event.level))
+        # The line about dropped lines may itself be dropped; it counts the next time then.
+
+
+def texts_of(event_type: type[Event]) -> tuple[str, ...]:
+    """The fields that pass through redaction: those the event names, else every one that may hold text."""
+    if event_type.texts is not None:
+        return event_type.texts
+    return tuple(field.name for field in fields(event_type) if field.type not in (int, float, bool))
+
+
+def _head_of(level: Level, service: str) -> bytes:
+    return b'","level":"%b","service":%b,' % (level.name.lower().encode("ascii"), _encode(service))

@@ -1,0 +1,77 @@
+"""Text made fit for a log line: secrets taken out, control characters made harmless, length bounded.
+
+A net below the real rule, which is that no event carries a secret: it catches what libraries put into messages and
+what callers put into paths.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+TEXT_LENGTH_MAX = 8_192
+"""Longer text is cut, and says so."""
+
+_CACHED_LENGTH_MAX = 256
+_MARK = "[redacted]"
+
+_NAMES = (
+    r"[\w.-]*(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|apikey|authorization|private[_-]?key"
+    r"|encryption[_-]?key|seal[_-]?key|signing[_-]?key|credential|cookie|wallet)[\w.-]*"
+)
+
+_VALUE = r"(?:b?\"(?:[^\"\\]|\\.)*\"?|b?'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]]+)"
+
+_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    # PEM private keys and wallets, also when cut short
+    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.S), _MARK),
+    # Authorization values, wherever they stand
+    (re.compile(r"\b(bearer|basic|apikey)[ \t]+[A-Za-z0-9._~+/=-]{6,}", re.I), rf"\1 {_MARK}"),
+    # JWTs
+    (re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?"), _MARK),
+    # our API keys with any prefix, also without their tag
+    (re.compile(r"[A-Za-z0-9_.-]{0,32}[0-9a-fA-F]{32}_[0-9a-fA-F]{24,48}(?:_[0-9a-fA-F]{0,16})?"), _MARK),
+    # Fernet tokens; bcrypt hashes; HMAC secrets; 32-byte keys in base64
+    (re.compile(r"gAAAAA[A-Za-z0-9_-]{20,}={0,2}"), _MARK),
+    (re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,53}"), _MARK),
+    (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{96,}(?![0-9a-fA-F])"), _MARK),
+    (re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}="), _MARK),
+    # scheme://user:password@host
+    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"']*):[^\s\"']+@"), rf"\1:{_MARK}@"),
+    # IDENTIFIED BY password
+    (re.compile(r"\b(identified\s+by(?:\s+values)?)\s+(?:\"[^\"]*\"?|'[^']*'?|\S+)", re.I), rf"\1 {_MARK}"),
+    # password=..., "api_key": "...", 'token': '...'
+    (re.compile(rf"({_NAMES})([\"']?\s*(?:=>|[=:])\s*){_VALUE}", re.I), rf"\1\2{_MARK}"),
+    # user/password@host, as Oracle tools write it
+    (re.compile(r"(?<![\w/:.])([\w$#]{1,128})/([^\s@/\"']{1,1024})@(?=[\w(/\[])"), rf"\1/{_MARK}@"),
+)
+
+_ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""JSON leaves these as they are, and so would a terminal get them: C1 controls, line separators, text direction."""
+
+
+def redact(text: str) -> str:
+    """`text` without anything that looks like a secret."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _clean(text: str) -> str:
+    if len(text) > TEXT_LENGTH_MAX:
+        text = f"{text[:TEXT_LENGTH_MAX]}... ({len(text)} characters)"
+    return _ODD.sub(_escaped, redact(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
+
+
+_clean_cached = lru_cache(maxsize=2_048)(_clean)
+
+
+def clean(text: str) -> str:
+    """`text` as a log line may hold it: redacted, cut at `TEXT_LENGTH_MAX` characters, control characters visible.
+
+    JSON escapes the controls below 32 itself. Short texts repeat (paths, names), so their outcome is remembered.
+    """
+    return _clean_cached(text) if len(text) <= _CACHED_LENGTH_MAX else _clean(text)
