@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from qg_core.converters import BindValue, Converter, base_converter, declared_text
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.parameters import TEXT_LENGTH_MAX, Parameter, ParameterType
+from qg_core.patterns import check_pattern
 from qg_core.query_text import NAME_SHOWN_MAX, SEGMENTS_MAX, decode_component, name_shown, split_segments
 
 __all__ = ["BindValue", "Binder", "compile_binder", "parameter_problems"]
@@ -182,9 +183,9 @@ class _Compilation:
             self._add("pattern", f"does not apply to the type {self._parameter.type.value}")
             return None
         try:
-            return re.compile(self._parameter.pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            self._add("pattern", f"is no regular expression: {error}")
+            return check_pattern(self._parameter.pattern, self._parameter.max_length)
+        except ValueError as error:
+            self._add("pattern", str(error))
             return None
 
     def _limited(self) -> Converter:
