@@ -1,0 +1,118 @@
+"""Deny by default: which names before an opening parenthesis may be called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .findings import Finding
+from .functions import BUILT_IN_FUNCTIONS, ENVIRONMENT_NAMES, NEVER_FUNCTIONS, PATTERN_FUNCTIONS
+from .lexemes import Kind, Lexeme
+from .regions import Regions
+from .words import OPEN_RESERVED, is_syntax
+
+_NAMES = (Kind.WORD, Kind.QUOTED)
+
+
+def check_calls(
+    code: Sequence[Lexeme],
+    regions: Regions,
+    *,
+    allowed: frozenset[str],
+    name_starts: frozenset[int],
+    column_list_starts: frozenset[int],
+) -> Iterator[Finding]:
+    """Findings for every call outside the closed list and `allowed` (upper-case names, dotted or not).
+
+    `name_starts` are the offsets where the parse sees a name and no syntax, `column_list_starts` those of CTE names
+    that are followed by their column list.
+    """
+    if "DBMS_RANDOM.VALUE" not in allowed:
+        yield from _random_without_parentheses(code)
+    for index in range(len(code) - 1):
+        lexeme, following = code[index], code[index + 1]
+        if following.name != "(" or following.kind is not Kind.SYMBOL or lexeme.kind not in _NAMES:
+            continue
+        if lexeme.start in column_list_starts or regions.in_pattern(index):
+            continue
+        path = dotted_path(code, index)
+        if len(path) > 1:
+            if ".".join(path) not in allowed or path[-1] in NEVER_FUNCTIONS:
+                yield Finding(lexeme.start, _rule(path), _message(path))
+        elif not _is_open(code, index, regions, allowed, name_starts):
+            yield Finding(lexeme.start, _rule(path), _message(path))
+
+
+def check_certain_calls(code: Sequence[Lexeme], allowed: frozenset[str]) -> Iterator[Finding]:
+    """The calls that are wrong whatever the parse would have been: for statements the parser can't read."""
+    for index in range(len(code) - 1):
+        lexeme, following = code[index], code[index + 1]
+        if following.name != "(" or following.kind is not Kind.SYMBOL or lexeme.kind not in _NAMES:
+            continue
+        path = dotted_path(code, index)
+        if path[-1] in NEVER_FUNCTIONS or (len(path) > 1 and ".".join(path) not in allowed):
+            yield Finding(lexeme.start, _rule(path), _message(path))
+
+
+def dotted_path(code: Sequence[Lexeme], index: int) -> list[str]:
+    """The names of `a.b.c` that end at `index`, first to last."""
+    path = [code[index].name]
+    while index >= 2 and code[index - 1].name == "." and code[index - 2].kind in _NAMES:
+        index -= 2
+        path.insert(0, code[index].name)
+    if index >= 1 and code[index - 1].kind is Kind.SYMBOL and code[index - 1].name == ".":
+        path.insert(0, "...")  # a method of a call's or subquery's result: never on any list
+    return path
+
+
+def _is_open(
+    code: Sequence[Lexeme], index: int, regions: Regions, allowed: frozenset[str], name_starts: frozenset[int]
+) -> bool:
+    lexeme = code[index]
+    name = lexeme.name
+    if name in NEVER_FUNCTIONS:
+        return False
+    if name in allowed:
+        return True
+    if lexeme.kind is Kind.QUOTED:
+        return False  # a quoted name is never syntax, and no built-in needs the quotes
+    if name in BUILT_IN_FUNCTIONS or (name in PATTERN_FUNCTIONS and regions.in_match_recognize(index)):
+        return True
+    if lexeme.start in name_starts:
+        return False  # the parser takes it for a name, whatever the word
+    if name == "LATERAL" and code[index + 2 : index + 3] and code[index + 2].name not in ("SELECT", "WITH", "("):
+        return False
+    return name in OPEN_RESERVED or _is_syntax(code, index)
+
+
+def _is_syntax(code: Sequence[Lexeme], index: int) -> bool:
+    if not index:
+        return False
+    previous = code[index - 1]
+    after_operand = previous.kind is not Kind.SYMBOL or previous.name in (")", "(+)")
+    spelled = previous.name if previous.kind in (Kind.WORD, Kind.SYMBOL) else ""
+    return is_syntax(code[index].name, spelled, after_operand=after_operand)
+
+
+def _random_without_parentheses(code: Sequence[Lexeme]) -> Iterator[Finding]:
+    """`dbms_random.value` is a function of its own for the parser, so the tree has no name to resolve."""
+    for index, lexeme in enumerate(code):
+        names = [piece.name for piece in code[index : index + 4]]
+        if names[:3] == ["DBMS_RANDOM", ".", "VALUE"] and names[3:] != ["("]:
+            yield Finding(lexeme.start, "package_call", _message(["DBMS_RANDOM", "VALUE"]))
+
+
+def _rule(path: list[str]) -> str:
+    if len(path) > 1:
+        return "method_call" if path[0] == "..." else "package_call"
+    if path[0] in ("TABLE", "THE", "CONTAINERS", "SHARDS", "EXTERNAL"):
+        return "table_function"
+    if path[0] in NEVER_FUNCTIONS:
+        return "forbidden_function"
+    return "environment" if path[0] in ENVIRONMENT_NAMES else "function"
+
+
+def _message(path: list[str]) -> str:
+    name = ".".join(part for part in path if part != "...")
+    if path[-1] in NEVER_FUNCTIONS:
+        return f"{name} is never allowed."
+    return f"{name} is not among the functions that statements of this connection may call."

@@ -1,0 +1,11 @@
+"""What is counted before anything is parsed, so that the slowest accepted parse stays well under a second."""
+
+from __future__ import annotations
+
+STATEMENT_BYTES_MAX = 64 * 1024  # UTF-8, as stored and sent
+LEXEMES_MAX = 20_000
+# Parentheses and CASE ... END together. The parser recurses about 30 Python frames per level and Python
+# allows 1,000, so 20 leaves room for a caller that is itself deep in a framework.
+NESTING_DEPTH_MAX = 20
+BINDS_MAX = 500
+NAME_BYTES_MAX = 128  # Oracle 12.2 and later

@@ -1,0 +1,112 @@
+"""The second layer: a walk over all nodes of the tree, with a closed list of the kinds of node that a query has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlglot import exp
+
+from .code_rules import concatenation
+from .findings import Finding
+from .lexemes import Lexeme
+from .listed import listed
+
+# Whatever is a function for the parser is judged by its spelling (`calls`), because the parser forgets that.
+# Every other kind of node has to be on this list.
+_ALLOWED_NODES: frozenset[str] = listed(
+    """
+    Add Alias All And Any Between Bracket CTE Column ConnectByRoot Connect Cube DPipe DataType
+    DataTypeParam Distinct Div Dot EQ Escape Except Exists Fetch Filter FormatJson From GT GTE Group
+    GroupingSets Having HavingMax Hint IgnoreNulls In Identifier Intersect Interval IntervalSpan Is
+    JSONColumnDef JSONKeyValue JSONSchema Join JoinHint LT LTE Lateral Like Limit LimitOptions Literal
+    MatchRecognize MatchRecognizeMeasure Mul NEQ National Neg Not Null NullSafeEQ Offset OnCondition Or
+    Order Ordered OverflowTruncateBehavior Paren Partition PartitionRange Pivot PivotAlias PivotAny
+    Placeholder Prior Pseudocolumn RawString RecursiveWithSearch RespectNulls Rollup Select Star Sub
+    Subquery Table TableAlias TableSample Tuple Union UnpivotColumns Var Version Where Window WindowSpec
+    With WithinGroup Kwarg Boolean Collate AtTimeZone JSONValue Mod JSONPath JSONPathRoot JSONPathKey JSONPathSubscript
+    JSONPathWildcard JSONPathFilter JSONPathRecursive JSONPathScript JSONPathSelector JSONPathSlice
+    JSONPathUnion
+    """
+)
+_RULE_OF_NODE = {
+    "Lock": "for_update",
+    "Into": "select_into",
+    "NextValueFor": "sequence",
+    "Parameter": "database_link",
+    "SessionParameter": "database_link",
+    "XMLTable": "forbidden_function",
+}
+_TYPES = listed(
+    """
+    BIGDECIMAL BIGINT BINARY BLOB BOOLEAN CHAR DATE DECIMAL DOUBLE FLOAT INT INTERVAL JSON NCHAR NVARCHAR
+    ROWID SMALLINT TEXT TIMESTAMP TIMESTAMPLTZ TIMESTAMPNTZ TIMESTAMPTZ UDECIMAL UNKNOWN VARBINARY VARCHAR
+    """
+)
+_STRINGS = (exp.RawString, exp.National)
+
+
+class Tree(NamedTuple):
+    """What the walk found: problems, where the parse sees names (and no syntax), and the binds (lower case)."""
+
+    findings: list[Finding]
+    name_starts: frozenset[int]
+    binds: set[str]
+
+
+def check_nodes(root: exp.Expr, code: Sequence[Lexeme]) -> Tree:
+    """Walk `root` once. Iterative: long chains of AND make deep trees."""
+    findings: list[Finding] = []
+    starts: set[int] = set()
+    binds: set[str] = set()
+    if not isinstance(root, (exp.Select, exp.SetOperation, exp.Subquery)):
+        findings.append(Finding(code[0].start, "root", "A statement begins with SELECT or WITH."))
+    for node in root.walk():
+        if isinstance(node, (exp.Func, exp.Identifier)):
+            start = node.meta.get("start")
+            if isinstance(start, int):
+                starts.add(start)
+        if isinstance(node, exp.Placeholder):
+            binds.add(node.name.lower())
+        findings.extend(_check_node(node))
+    return Tree(findings, frozenset(starts), binds)
+
+
+def _check_node(node: exp.Expr) -> Iterator[Finding]:
+    kind = type(node).__name__
+    if kind in _RULE_OF_NODE or (not isinstance(node, exp.Func) and kind not in _ALLOWED_NODES):
+        rule = _RULE_OF_NODE.get(kind, "dml" if isinstance(node, (exp.DML, exp.DDL)) else "node")
+        yield Finding(offset_of(node), rule, f"This part of the statement ({kind}) is not allowed in a query.")
+    elif isinstance(node, (exp.DPipe, exp.Add)):
+        for literal in _glued_literals(node):
+            yield concatenation(offset_of(literal))
+    elif isinstance(node, exp.Dot):
+        if not isinstance(node.expression, (exp.Identifier, exp.Star, exp.Func)) or not isinstance(
+            node.this, (exp.Column, exp.Dot, exp.Identifier)
+        ):
+            yield Finding(offset_of(node), "method_call", "Methods and attributes of a result are not allowed.")
+    elif isinstance(node, exp.DataType):
+        if not isinstance(node.this, exp.Expr) and node.this.name not in _TYPES:
+            yield Finding(offset_of(node), "type", "Only Oracle's built-in scalar types can be cast to.")
+    elif isinstance(node, exp.Table) and not isinstance(node.this, (exp.Identifier, exp.JSONTable)):
+        yield Finding(offset_of(node), "table_function", "FROM takes tables, views and subqueries, not functions.")
+
+
+def _glued_literals(node: exp.Binary) -> Iterator[exp.Expr]:
+    """String literals that are an operand, also in parentheses, under COLLATE or as a result of CASE."""
+    pending = [node.this, node.expression]
+    while pending:
+        operand = pending.pop()
+        if isinstance(operand, _STRINGS) or (isinstance(operand, exp.Literal) and operand.is_string):
+            yield operand
+        elif isinstance(operand, (exp.Paren, exp.Collate, exp.Neg, exp.Prior)):
+            pending.append(operand.this)
+        elif isinstance(operand, exp.Case):
+            pending.extend(branch.args.get("true") for branch in operand.args.get("ifs") or ())
+            pending.append(operand.args.get("default"))
+
+
+def offset_of(node: exp.Expr) -> int:
+    """Where `node` begins in the text, as far as the parser says; 0 when it doesn't."""
+    starts = [start for part in node.walk() if isinstance(start := part.meta.get("start"), int)]
+    return min(starts, default=0)
