@@ -32,6 +32,18 @@ def drop_database(address: PostgresAddress, name: str) -> None:
     _execute(address, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+def create_login(address: PostgresAddress, name: str, password: str, *, group: str) -> None:
+    """Make a user that may sign in and has the rights of `group`. The password must not need quoting."""
+    if "'" in password or "\\" in password:
+        raise ValueError("the password needs quoting")
+    _execute(address, f'CREATE ROLE "{name}" LOGIN PASSWORD \'{password}\' IN ROLE "{group}"')
+
+
+def drop_login(address: PostgresAddress, name: str) -> None:
+    """Drop a user that owns nothing."""
+    _execute(address, f'DROP ROLE IF EXISTS "{name}"')
+
+
 def _execute(address: PostgresAddress, statement: str) -> None:
     async def run() -> None:
         connection = await asyncpg.connect(address.url(), timeout=_CONNECT_TIMEOUT_S)

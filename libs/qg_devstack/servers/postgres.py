@@ -55,6 +55,8 @@ class PostgresServer:
     cluster lies in `cluster`, under /tmp, owned by the user that Postgres runs as. Call `remove` at the end.
     """
 
+    name = "Postgres"
+
     def __init__(self, directory: Path, *, port: int = 0, options: PostgresOptions | None = None) -> None:
         self._directory = directory
         self._options = options or PostgresOptions()
@@ -209,3 +211,11 @@ def _sweep(place: Path) -> None:
             continue
         if not (postmaster.isdigit() and psutil.pid_exists(int(postmaster))):
             shutil.rmtree(outer, ignore_errors=True)
+
+
+def is_cluster_directory(path: Path) -> bool:
+    """Whether a directory is one that a server of ours made outside its own directory (as root it must)."""
+    try:
+        return path.name.startswith(_CLUSTER_PREFIX) and path.lstat().st_uid == os.geteuid() and not path.is_symlink()
+    except FileNotFoundError:
+        return False

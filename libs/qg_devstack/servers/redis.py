@@ -42,6 +42,8 @@ class RedisOptions:
 class RedisServer:
     """One Redis; `start` and `stop` may be called again and again. `port` 0 takes a free one."""
 
+    name = "Redis"
+
     def __init__(self, directory: Path, *, port: int = 0, options: RedisOptions | None = None) -> None:
         self._directory = directory
         self._options = options or RedisOptions()

@@ -47,10 +47,13 @@ class StandinOptions:
 class StandinServer:
     """One stand-in; `start` and `stop` may be called again and again. `port` 0 takes a free one."""
 
+    name = "Oracle stand-in"
+
     def __init__(self, directory: Path, *, port: int = 0, options: StandinOptions | None = None) -> None:
         self._directory = directory
         self._options = options or StandinOptions()
         self._process: subprocess.Popen[bytes] | None = None
+        self._launch: process.Launch | None = None
         self._port_given = port != 0
         self.address = StandinAddress(
             LOOPBACK, port, self._options.service_name, self._options.user, secrets.token_urlsafe(18)
@@ -92,21 +95,34 @@ class StandinServer:
         """The exit status, None while it runs."""
         return None if self._process is None else self._process.poll()
 
+    def begin(self) -> None:
+        """Start it on the port that was given and return at once; `wait_ready` comes later."""
+        self._launch_on(self.address.port)
+
+    def wait_ready(self) -> None:
+        """Return when it listens. Raises ServerFailed."""
+        if self._process is None or self._launch is None:
+            raise ServerFailed("the stand-in was not started")
+        process.wait_ready(self._process, self._launch, self._says_ready, timeout_s=_START_TIMEOUT_S)
+
     def _start_on(self, port: int) -> None:
+        self._launch_on(port)
+        self.wait_ready()
+
+    def _launch_on(self, port: int) -> None:
         password_path = self._directory / "standin-password"
         password_path.touch(mode=0o600)
         password_path.chmod(0o600)
         password_path.write_text(self.address.password)
         self.log_path.unlink(missing_ok=True)  # its ready line must be this start's
-        launch = process.Launch(
+        self._launch = process.Launch(
             name="the stand-in",
             command=self._command(port, password_path),
             log_path=self.log_path,
             environment=process.bare_environment() | {"PYTHONUNBUFFERED": "1", "HOME": os.environ.get("HOME", "/")},
             directory=self._directory,
         )
-        self._process = process.start(launch)
-        process.wait_ready(self._process, launch, self._says_ready, timeout_s=_START_TIMEOUT_S)
+        self._process = process.start(self._launch)
 
     def _command(self, port: int, password_path: Path) -> list[str]:
         command = [sys.executable, "-m", "qg_standin", "--host", LOOPBACK, "--port", str(port)]
