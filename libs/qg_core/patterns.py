@@ -147,20 +147,33 @@ def _singles(items: Iterable[Item]) -> list[Item]:
 
 def _firsts(items: list[Item], after: list[Item]) -> list[Item]:
     """The single-character items that can come first in `items` followed by `after`; empty when only the end can."""
+    found, passable = _begin(items)
+    return [*found, *after] if passable else found
+
+
+def _begin(items: Iterable[Item]) -> tuple[list[Item], bool]:
+    """What can come first in `items`, and whether `items` can be passed without reading anything."""
     found: list[Item] = []
     for code, argument in items:
         if code is op.AT:
             continue
         if code in _SINGLE:
-            return [*found, (code, argument)]
+            return [*found, (code, argument)], False
         if code in _REPEATS:
-            found.extend(_singles(argument[2]))
-            if argument[0] > 0 and _unwrapped(argument[2])[:1] and _unwrapped(argument[2])[0][0] in _SINGLE:
-                return found
+            begun, passable = _begin(argument[2])
+            passable = passable or argument[0] == 0
+        elif code is op.SUBPATTERN:
+            begun, passable = _begin(argument[3])
+        elif code is op.BRANCH:
+            branches = [_begin(branch) for branch in argument[1]]
+            begun = [item for first, _ in branches for item in first]
+            passable = any(can_pass for _, can_pass in branches)
         else:
-            # More than what can really come first: only makes the answer stricter.
-            found.extend(_singles([(code, argument)]))
-    return [*found, *after]
+            begun, passable = _singles([(code, argument)]), True
+        found.extend(begun)
+        if not passable:
+            return found, False
+    return found, True
 
 
 def _apart(read: list[Item], following: list[Item]) -> bool:
