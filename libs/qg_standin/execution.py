@@ -1,0 +1,410 @@
+"""Executes statements of one session and sends their rows.
+
+The order of things: parse (plan), sleep if the statement says so, start in the engine, then rows as the
+client asks for them. What is cached is answered on the spot, everything else runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from qg_standin import replies, requests
+from qg_standin.binds import BindType, RawRow, returning_values
+from qg_standin.cache import ResultCache
+from qg_standin.catalog import Catalog
+from qg_standin.changes import Transaction
+from qg_standin.columns import Column, encoder_for
+from qg_standin.cursors import Cursor, Cursors
+from qg_standin.engine import EngineSession
+from qg_standin.engine_pool import EnginePool
+from qg_standin.failures import OracleError, unsupported
+from qg_standin.lobs import LobStore
+from qg_standin.placeholders import placeholder_offsets, rename_placeholders
+from qg_standin.profile import Profile
+from qg_standin.response import Call, Response
+from qg_standin.rows import CachedSource, StreamSource, Taken
+from qg_standin.session_view import Surroundings
+from qg_standin.sql.bind_kinds import kind_of_bind
+from qg_standin.sql.plan import BindKinds, Plan, Planner
+from qg_standin.sql.statement import Action
+from qg_standin.values import BLOB, CLOB, BindValue, decode_bind
+
+T = TypeVar("T")
+_SET_ASIDE_BYTES_MAX = 256 * 1024 * 1024
+_DEFINABLE = frozenset({Action.CHANGE, Action.DEFINE})
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all sessions of a server use together."""
+
+    planner: Planner
+    catalog: Catalog
+    cache: ResultCache
+    engines: EnginePool
+    threads: Executor
+
+
+class Execution:
+    """The statements of one session."""
+
+    def __init__(self, shared: Shared, profile: Profile, around: Surroundings) -> None:
+        self.cursors = Cursors()
+        self.lobs = LobStore()
+        self.transaction = Transaction(shared.engines, shared.cache)
+        self._shared = shared
+        self._profile = profile
+        self._around = around
+        self.field_version = profile.field_version
+
+    @property
+    def call_status(self) -> int:
+        return replies.STATUS_IN_TRANSACTION if self.transaction.is_open else 0
+
+    def cursor_for(self, request: requests.Execute) -> Cursor:
+        """The cursor a request is about, with what the request newly declares."""
+        if request.sql is not None:
+            cursor = self.cursors.get(request.cursor_id) if request.cursor_id else None
+            if cursor is None or cursor.sql != request.sql:
+                if cursor is not None:
+                    self.cursors.close([cursor.number])
+                cursor = self.cursors.open(request.sql, rename_placeholders(request.sql).parameters)
+                cursor.is_plsql = bool(request.options & requests.OPTION_PLSQL)
+        else:
+            cursor = self.cursors.get(request.cursor_id)
+        if request.bind_types is not None:
+            cursor.bind_types = request.bind_types
+            cursor.carrying = returning_values(
+                cursor.sql, placeholder_offsets(cursor.sql), len(request.bind_types)
+            )
+            cursor.plan = None
+        if request.define_types is not None:
+            cursor.define_types = request.define_types
+        return cursor
+
+    def answer_from_cache(self, request: requests.Execute, response: Response) -> bool:
+        """Answer on the spot if plan and rows are known; False: nothing was done."""
+        if not request.options & requests.OPTION_EXECUTE or len(request.rows) > 1 or self.transaction.is_open:
+            return False
+        if request.define_types is not None or request.describes_only:
+            return False
+        row = request.rows[0] if request.rows else ()
+        cursor = self.cursor_for(request)
+        plan = self._shared.planner.known(cursor.sql, _kinds(cursor.bind_types, row))
+        if plan is None or plan.action is not Action.QUERY or plan.has_lobs:
+            return False
+        found = self._shared.cache.get(_cache_key(cursor, row))
+        if found is None:
+            return False
+        cursor.abandon()
+        cursor.plan = plan
+        cursor.row = row
+        cursor.source = source = CachedSource(found)
+        self._describe(cursor, plan, request, response)
+        self._add_rows(cursor, source.take(request.rows_wanted), response)
+        return True
+
+    async def execute(self, request: requests.Execute, call: Call, response: Response) -> None:
+        """Run a statement and add its whole response but the end of the stream of packets."""
+        cursor = self.cursor_for(request)
+        row = request.rows[0] if request.rows else ()
+        if not request.options & requests.OPTION_EXECUTE and not request.describes_only:
+            await self._define_or_fetch(cursor, request, call, response)
+            return
+        cursor.abandon()
+        try:
+            plan = await self._plan(cursor, row, call)
+            if plan.action is Action.QUERY:
+                await self._query(cursor, plan, row, request, call, response)
+            elif request.describes_only:
+                self._end(cursor, response, 0)
+            else:
+                await self._change(cursor, plan, request, call, response)
+        except OracleError:
+            # The client forgets the cursor of a failed statement and closes it.
+            cursor.abandon()
+            raise
+
+    async def fetch(self, cursor: Cursor, rows_wanted: int, call: Call, response: Response) -> None:
+        """Add the next rows and their ending."""
+        if cursor.source is None:
+            if cursor.plan is None or cursor.plan.action is not Action.QUERY:
+                raise OracleError(1002, "fetch out of sequence")
+            await self._start(cursor, cursor.plan, call)
+        await self._send_rows(cursor, rows_wanted, call, response, executed=False)
+
+    async def commit(self) -> None:
+        await self._thread(self.transaction.commit)
+        self.transaction.announce()
+
+    async def rollback(self) -> None:
+        await self._thread(self.transaction.rollback)
+
+    def close(self) -> None:
+        """The session ended: give everything back. Blocks briefly."""
+        self.cursors.close([cursor.number for cursor in self.cursors.all()])
+        self.lobs.clear()
+        self.transaction.abandon()
+
+    async def _thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._shared.threads, work)
+
+    async def _plan(self, cursor: Cursor, row: RawRow, call: Call) -> Plan:
+        kinds = _kinds(cursor.bind_types, row)
+        plan = self._shared.planner.known(cursor.sql, kinds)
+        if plan is None:
+            values = self._values(cursor, row)
+            plan = await self._guarded(lambda: self._make_plan(cursor, values, kinds), call)
+        cursor.plan = plan
+        cursor.row = row
+        return plan
+
+    def _make_plan(self, cursor: Cursor, values: dict[str, BindValue], kinds: BindKinds) -> Plan:
+        engine = self._shared.engines.acquire()
+        try:
+            return self._shared.planner.plan(
+                cursor.sql, cursor.parameters, values, kinds, self._around, engine
+            )
+        finally:
+            self._shared.engines.release(engine)
+
+    async def _guarded(self, work: Callable[[], T], call: Call) -> T:
+        """Blocking work in a thread; a break that came meanwhile wins over its outcome."""
+        try:
+            outcome = await self._thread(work)
+        finally:
+            call.check()
+        return outcome
+
+    async def _query(
+        self,
+        cursor: Cursor,
+        plan: Plan,
+        row: RawRow,
+        request: requests.Execute,
+        call: Call,
+        response: Response,
+    ) -> None:
+        needs_define = plan.has_lobs and cursor.define_types is None
+        if request.describes_only or needs_define:
+            response.add(replies.describe(plan.columns, self.field_version))
+            cursor.described = plan
+            self._end(cursor, response, 0)
+            return
+        cursor.row = row
+        await self._start(cursor, plan, call)
+        if request.rows_wanted and cursor.source is not None:
+            await self._first(cursor, call)
+        self._describe(cursor, plan, request, response)
+        await self._send_rows(cursor, request.rows_wanted, call, response, executed=True)
+
+    def _describe(self, cursor: Cursor, plan: Plan, request: requests.Execute, response: Response) -> None:
+        if not request.is_reexecute or cursor.described is None or cursor.described.columns != plan.columns:
+            response.add(self._shared.planner.described(plan, self.field_version))
+            cursor.described = plan
+
+    async def _start(self, cursor: Cursor, plan: Plan, call: Call) -> None:
+        values = self._values(cursor, cursor.row)
+        for seconds in plan.sleeps:
+            wanted = values.get(seconds) if isinstance(seconds, str) else seconds
+            await call.sleep(float(wanted) if isinstance(wanted, int | float) or wanted else 0.0)
+        key = _cache_key(cursor, cursor.row)
+        cacheable = plan.is_stable and not plan.has_lobs and not self.transaction.is_open
+        if cacheable and (found := self._shared.cache.get(key)) is not None:
+            cursor.source = CachedSource(found)
+            return
+        generation = self._shared.cache.generation
+        cache = self._shared.cache if cacheable else None
+        await self._interruptible(lambda: self._open(cursor, plan, values, cache, key, generation), cursor, call)
+
+    def _open(
+        self,
+        cursor: Cursor,
+        plan: Plan,
+        values: dict[str, BindValue],
+        cache: ResultCache | None,
+        key: Hashable,
+        generation: int,
+    ) -> None:
+        engines = self._shared.engines
+        in_transaction = self.transaction.is_open
+        if in_transaction:
+            self._set_aside()
+            engine = self.transaction.engine()
+            source = StreamSource(engine, self._encoders(cursor, plan), lambda _: None, None, key, generation)
+        else:
+            engine = engines.acquire()
+            source = StreamSource(
+                engine, self._encoders(cursor, plan), engines.release, cache, key, generation
+            )
+        cursor.source = source
+        engine.execute(plan.sql, plan.parameters(values))
+
+    def _set_aside(self) -> None:
+        """The transaction has one engine session: what streams out of it is buffered first."""
+        for other in self.cursors.all():
+            source = other.source
+            if isinstance(source, StreamSource) and source.engine is self.transaction.engine_or_none():
+                source.buffer_rest(_SET_ASIDE_BYTES_MAX)
+
+    async def _interruptible(self, work: Callable[[], T], cursor: Cursor, call: Call) -> T:
+        """Work on a cursor's engine session; a break interrupts the engine until the work has ended."""
+        running = asyncio.ensure_future(self._thread(work))
+        broken = asyncio.ensure_future(call.interrupted.wait())
+        try:
+            await asyncio.wait((running, broken), return_when=asyncio.FIRST_COMPLETED)
+            while not running.done():
+                # Again and again: an interrupt before the engine has started is lost.
+                self._interrupt_engine(cursor)
+                await asyncio.wait((running,), timeout=0.02)
+        finally:
+            broken.cancel()
+        if call.interrupted.is_set():
+            running.exception()
+            cursor.abandon()
+            call.check()
+        return running.result()
+
+    def _interrupt_engine(self, cursor: Cursor) -> None:
+        if isinstance(cursor.source, StreamSource) and not cursor.source.has_ended:
+            cursor.source.engine.interrupt()
+        elif (engine := self.transaction.engine_or_none()) is not None:
+            engine.interrupt()
+
+    async def _take(self, cursor: Cursor, rows_wanted: int, call: Call) -> Taken:
+        source = cursor.source
+        if source is None:
+            raise OracleError(1002, "fetch out of sequence")
+        if source.is_ready(rows_wanted):
+            taken = source.take(rows_wanted)
+        else:
+            taken = await self._interruptible(lambda: source.take(rows_wanted), cursor, call)
+        if taken.is_last and isinstance(source, StreamSource):
+            source.offer_to_cache()
+        return taken
+
+    async def _first(self, cursor: Cursor, call: Call) -> None:
+        """Let the engine produce its first rows, so that an error comes before any answer."""
+        source = cursor.source
+        if isinstance(source, StreamSource) and not source.is_ready(0):
+            await self._interruptible(lambda: source.prime(), cursor, call)
+
+    async def _send_rows(
+        self, cursor: Cursor, rows_wanted: int, call: Call, response: Response, *, executed: bool
+    ) -> None:
+        left = rows_wanted
+        is_last = False
+        has_header = False
+        while left > 0 and not is_last:
+            taken = await self._take(cursor, left, call)
+            if taken.count and not has_header:
+                response.add(replies.ROW_HEADER)
+                has_header = True
+            response.add(taken.chunk)
+            left -= taken.count
+            cursor.fetched_rows += taken.count
+            is_last = taken.is_last
+            if left > 0 and not is_last:
+                await response.relieve(call)
+        response.add(self._query_end(cursor, is_last=is_last, executed=executed))
+
+    def _add_rows(self, cursor: Cursor, taken: Taken, response: Response) -> None:
+        if taken.count:
+            response.add(replies.ROW_HEADER)
+            response.add(taken.chunk)
+        cursor.fetched_rows = taken.count
+        response.add(self._query_end(cursor, is_last=taken.is_last, executed=True))
+
+    def _query_end(self, cursor: Cursor, *, is_last: bool, executed: bool) -> bytes:
+        return replies.query_end(
+            self.field_version, self.call_status, cursor.number, cursor.fetched_rows,
+            is_last=is_last, executed=executed,
+        )  # fmt: skip
+
+    async def _define_or_fetch(
+        self, cursor: Cursor, request: requests.Execute, call: Call, response: Response
+    ) -> None:
+        if request.options & requests.OPTION_FETCH and request.define_types is None:
+            await self.fetch(cursor, request.rows_wanted, call, response)
+        elif request.options & requests.OPTION_PARSE and request.define_types is None:
+            await self._plan(cursor, (), call)
+            self._end(cursor, response, 0)
+        else:
+            cursor.abandon()
+            response.add(replies.error(self.field_version, call_status=self.call_status, cursor_id=cursor.number))
+
+    def _end(self, cursor: Cursor, response: Response, row_count: int, batch: bytes = bytes(3)) -> None:
+        has_errors = batch != bytes(3)
+        response.add(replies.AFTER_EXECUTE)
+        response.add(
+            replies.error(
+                self.field_version,
+                call_status=self.call_status,
+                number=replies.BATCH_ERRORS if has_errors else 0,
+                message="ORA-24381: error(s) in array DML" if has_errors else "",
+                cursor_id=cursor.number,
+                row_count=row_count,
+                batch=batch,
+            )
+        )
+
+    async def _change(
+        self, cursor: Cursor, plan: Plan, request: requests.Execute, call: Call, response: Response
+    ) -> None:
+        if plan.action in _DEFINABLE and not self._around.session.user.can_write:
+            raise OracleError(1031)
+        if plan.action is Action.COMMIT:
+            await self.commit()
+        elif plan.action is Action.ROLLBACK:
+            await self.rollback()
+        if plan.action not in _DEFINABLE:
+            self._end(cursor, response, 0)
+            return
+        if cursor.carrying < len(cursor.bind_types):
+            raise unsupported("RETURNING ... INTO")
+        rows = [plan.parameters(self._values(cursor, row)) for row in request.rows] or [{}]
+        keeps_errors = bool(request.options & requests.OPTION_BATCH_ERRORS)
+
+        def work() -> tuple[int, list[tuple[int, int, str]]]:
+            self._set_aside()
+            return self.transaction.change(plan, rows, keeps_errors=keeps_errors, catalog=self._shared.catalog)
+
+        count, errors = await self._interruptible(work, cursor, call)
+        if plan.action is Action.DEFINE or request.options & requests.OPTION_COMMIT:
+            await self.commit()
+        self._end(cursor, response, count, replies.batch_error_list(errors))
+
+    def _values(self, cursor: Cursor, row: RawRow) -> dict[str, BindValue]:
+        """The bind values by parameter name; all NULL when only a description is wanted."""
+        values: dict[str, BindValue] = dict.fromkeys(cursor.parameters)
+        for name, bind, raw in zip(cursor.parameters, cursor.bind_types, row, strict=False):
+            if bind.type_number in (CLOB, BLOB):
+                values[name] = self.lobs.value(raw)
+            else:
+                values[name] = decode_bind(bind.type_number, bind.charset_form, raw)
+        return values
+
+    def _encoders(self, cursor: Cursor, plan: Plan) -> list[Callable[..., object]]:
+        defines = cursor.define_types or ()
+        return [
+            encoder_for(column, self.lobs.cell, _fetch_type(defines, index, column))
+            for index, column in enumerate(plan.columns)
+        ]
+
+
+def _fetch_type(defines: tuple[BindType, ...], index: int, column: Column) -> int:
+    return defines[index].type_number if index < len(defines) else column.type_number
+
+
+def _kinds(bind_types: tuple[BindType, ...], row: RawRow) -> BindKinds:
+    return tuple(
+        kind_of_bind(bind.type_number) if raw else None for bind, raw in zip(bind_types, row, strict=False)
+    )
+
+
+def _cache_key(cursor: Cursor, row: RawRow) -> Hashable:
+    return cursor.sql, cursor.bind_types, row, cursor.define_types

@@ -1,0 +1,352 @@
+"""One client session: connect, negotiate, sign in, then requests until logoff."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from qg_standin import logon, negotiation, packets, replies, requests
+from qg_standin.accounts import Accounts
+from qg_standin.execution import Execution, Shared
+from qg_standin.failures import OracleError
+from qg_standin.faults import Faults
+from qg_standin.link import Link
+from qg_standin.lob_requests import LobCall
+from qg_standin.packets import ConnectRequest, SDU_BYTES_MAX, SDU_BYTES_MIN
+from qg_standin.profile import Profile
+from qg_standin.requests import Request, RequestParser
+from qg_standin.response import Call, CallInterrupted, Response
+from qg_standin.session_view import SessionView, Surroundings, User
+from qg_standin.wire import Malformed, NeedMore, Reader, bytes2, ub
+
+_log = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """What a session needs of the server it belongs to."""
+
+    profile: Profile
+    accounts: Accounts
+    faults: Faults
+    shared: Shared
+    service_name: str
+
+    def admits(self) -> bool:
+        """False when the limit of connections is reached."""
+
+    def number_session(self) -> tuple[int, int]:
+        """A new session id and serial number."""
+
+    def surroundings(self, view: SessionView) -> Surroundings: ...
+
+    def forget(self, session: Session) -> None: ...
+
+
+class Session:
+    """Sits on one link; `view` is what other sessions see of it once it is signed in."""
+
+    def __init__(self, host: Host, link: Link) -> None:
+        self.link = link
+        self.view: SessionView | None = None
+        self._host = host
+        self._profile = host.profile
+        self._stage: Callable[[Reader], bytes | None] | None = self._on_protocol
+        self._exchange: logon.Exchange | None = None
+        self._user: User | None = None
+        self._execution: Execution | None = None
+        self._parser = RequestParser(self._profile.field_version, self._binds_of)
+        self._call: Call | None = None
+        self._ends_marked = False
+
+    # -- connecting
+
+    def on_connect(self, request: ConnectRequest) -> None:
+        if request.version < 300:
+            raise Malformed(f"TNS version {request.version}")
+        self.link.framing.sdu = min(max(request.sdu, SDU_BYTES_MIN), SDU_BYTES_MAX)
+        if request.connect_string is not None:
+            self.on_connect_string(request.connect_string)
+
+    def on_connect_string(self, text: str) -> None:
+        if self._host.faults.stall_accept:
+            return
+        code = self._refusal(packets.service_of(text))
+        if code is not None:
+            self.link.write(packets.refuse(code))
+            self.link.close()
+            return
+        self.link.write(packets.accept(self._profile, self.link.framing.sdu))
+        self.link.framing.wide = True
+
+    def _refusal(self, service: tuple[str, str] | None) -> int | None:
+        if self._host.faults.refuse_connect_code is not None:
+            return self._host.faults.refuse_connect_code
+        if not self._host.admits():
+            return 12516
+        if service is None:
+            return 12504
+        kind, name = service
+        known = self._host.service_name.upper()
+        if name.upper() == known or name.upper().split(".")[0] == known:
+            return None
+        return 12514 if kind == "SERVICE_NAME" else 12505
+
+    # -- messages
+
+    def on_message(self, buffer: bytearray) -> None:
+        if self._stage is not None:
+            self._negotiate(buffer)
+            return
+        while buffer and self._call is None and self.link.is_open:
+            try:
+                request, length = self._parser.parse(buffer)
+            except NeedMore:
+                return
+            del buffer[:length]
+            self._handle(request)
+
+    def _negotiate(self, buffer: bytearray) -> None:
+        while buffer and self._stage is not None:
+            reader = Reader(buffer)
+            try:
+                reply = self._stage(reader)
+            except NeedMore:
+                return
+            del buffer[: reader.pos]
+            if reply is not None:
+                self.link.write(packets.frame_data(reply, self.link.framing.sdu, 0))
+        if buffer:
+            self.on_message(buffer)
+
+    def _on_protocol(self, reader: Reader) -> bytes:
+        if reader.u8() != 1:
+            raise Malformed("not a protocol message")
+        negotiation.skip_protocol(reader)
+        self._stage = self._on_types
+        return negotiation.protocol_reply(self._profile)
+
+    def _on_types(self, reader: Reader) -> bytes:
+        if reader.u8() != 2:
+            raise Malformed("not a data types message")
+        types = negotiation.parse_types(reader)
+        self._parser.field_version = min(types.field_version, self._profile.field_version)
+        self._ends_marked = types.end_of_response
+        self._stage = None
+        return negotiation.types_reply(types)
+
+    def _handle(self, request: Request) -> None:
+        """Piggybacks first, then the function: on the spot where possible, else as a running call."""
+        execution = self._execution
+        function = request.function
+        if execution is None:
+            if not isinstance(function, requests.Logon):
+                raise Malformed("a request before the sign-in")
+            self._run(lambda _call: self._sign_in(function))
+            return
+        if request.closed_cursors:
+            execution.cursors.close(request.closed_cursors)
+        for locator in request.freed_locators:
+            execution.lobs.free(locator)
+        if request.tags and self.view is not None:
+            self.view.tags.update(request.tags)
+        if isinstance(function, requests.Logon):
+            raise Malformed("a second sign-in")
+        faults = self._host.faults
+        if isinstance(function, requests.Execute):
+            if faults.take_drop():
+                self.link.abort()
+                return
+            failure = faults.take_execute_error()
+            if failure is None and not faults.delay_ms and self._answer_on_the_spot(execution, function):
+                return
+            self._run(lambda call: self._execute(execution, function, failure, call))
+        elif isinstance(function, requests.Fetch):
+            self._run(lambda call: self._fetch(execution, function, call))
+        elif isinstance(function, LobCall):
+            self._run(lambda _call: self._lob(execution, function))
+        else:
+            self._simple(execution, function.code)
+
+    def _answer_on_the_spot(self, execution: Execution, function: requests.Execute) -> bool:
+        response = self._response()
+        try:
+            if not execution.answer_from_cache(function, response):
+                return False
+        except OracleError as error:
+            self._fail(error)
+            return True
+        response.finish()
+        return True
+
+    # -- calls
+
+    def _run(self, work: Callable[[Call], Awaitable[None]]) -> None:
+        call = self._call = Call()
+        if self.view is not None:
+            self.view.status = "ACTIVE"
+        task = asyncio.get_running_loop().create_task(self._guard(work, call))
+        call.task = task
+
+    async def _guard(self, work: Callable[[Call], Awaitable[None]], call: Call) -> None:
+        try:
+            if self._host.faults.delay_ms:
+                await call.sleep(self._host.faults.delay_ms / 1000)
+            await work(call)
+        except CallInterrupted:
+            pass
+        except OracleError as error:
+            if not call.interrupted.is_set():
+                self._fail(error)
+        except Malformed as error:
+            _log.warning("connection aborted: %s", error)
+            self.link.abort()
+        except Exception:
+            _log.exception("a call failed; connection aborted")
+            self.link.abort()
+        finally:
+            self._call = None
+            if self.view is not None:
+                self.view.status = "INACTIVE"
+            call.ended.set()
+            if self.link.is_open:
+                self.link.look_again()
+            else:
+                self._release()
+
+    def _response(self) -> Response:
+        return Response(self.link, self._profile, ends_marked=self._ends_marked)
+
+    def _fail(self, error: OracleError) -> None:
+        response = self._response()
+        status = self._execution.call_status if self._execution is not None else 0
+        response.add(
+            replies.error(
+                self._parser.field_version,
+                call_status=status,
+                number=error.code,
+                message=error.text,
+                position=error.position,
+            )
+        )
+        response.finish()
+
+    async def _execute(
+        self, execution: Execution, function: requests.Execute, failure: OracleError | None, call: Call
+    ) -> None:
+        if failure is not None:
+            raise failure
+        response = self._response()
+        await execution.execute(function, call, response)
+        call.check()
+        response.finish()
+
+    async def _fetch(self, execution: Execution, function: requests.Fetch, call: Call) -> None:
+        response = self._response()
+        await execution.fetch(execution.cursors.get(function.cursor_id), function.rows_wanted, call, response)
+        call.check()
+        response.finish()
+
+    async def _lob(self, execution: Execution, function: LobCall) -> None:
+        self._send(execution.lobs.answer(function) + replies.status(execution.call_status))
+
+    def _simple(self, execution: Execution, code: int) -> None:
+        if code == requests.VERSION:
+            banner = self._profile.version_text.encode()
+            head = b"\x08" + bytes2(banner) + ub(self._profile.version_number)
+            self._send(head + replies.status(execution.call_status))
+        elif code in (requests.COMMIT, requests.ROLLBACK) and execution.transaction.is_open:
+            self._run(lambda _call: self._end_transaction(execution, code))
+        elif self._host.faults.delay_ms:
+            self._run(lambda _call: self._acknowledge(execution))
+        else:
+            self._send(replies.status(execution.call_status))
+
+    async def _acknowledge(self, execution: Execution) -> None:
+        self._send(replies.status(execution.call_status))
+
+    async def _end_transaction(self, execution: Execution, code: int) -> None:
+        await (execution.commit() if code == requests.COMMIT else execution.rollback())
+        self._send(replies.status(execution.call_status))
+
+    def _send(self, message: bytes) -> None:
+        response = self._response()
+        response.add(message)
+        response.finish()
+
+    # -- sign-in
+
+    async def _sign_in(self, function: requests.Logon) -> None:
+        ok = replies.error(self._parser.field_version)
+        if function.phase == 1:
+            self._user, verifier = self._host.accounts.find(function.request.user)
+            self._exchange = logon.Exchange(verifier)
+            self._send(self._exchange.challenge() + ok)
+            return
+        if self._exchange is None:
+            raise Malformed("auth phase two before phase one")
+        exchange, self._exchange = self._exchange, None
+        if self._host.faults.refuse_logon_code is not None:
+            self._refuse(OracleError(self._host.faults.refuse_logon_code))
+            return
+        threads = self._host.shared.threads
+        proof = await asyncio.get_running_loop().run_in_executor(
+            threads, exchange.prove, function.request.pairs
+        )
+        if proof is None or self._user is None:
+            self._refuse(OracleError(1017))
+            return
+        sid, serial = self._host.number_session()
+        self.view = SessionView(sid, serial, self._user, self._host.service_name)
+        self._execution = Execution(self._host.shared, self._profile, self._host.surroundings(self.view))
+        self._execution.field_version = self._parser.field_version
+        self._send(
+            logon.welcome(
+                proof,
+                session_id=sid,
+                serial=serial,
+                version_number=self._profile.version_number,
+                service_name=self._host.service_name,
+            )
+            + ok
+        )
+
+    def _refuse(self, error: OracleError) -> None:
+        self._fail(error)
+        self.link.close()
+
+    def _binds_of(self, cursor_id: int) -> tuple[tuple[requests.BindType, ...], int, bool]:
+        if self._execution is None:
+            raise Malformed("an execution before the sign-in")
+        return self._execution.cursors.binds_of(cursor_id)
+
+    # -- breaks and the end
+
+    def on_break(self) -> None:
+        if self._call is not None:
+            self._call.interrupted.set()
+
+    def on_reset(self) -> None:
+        call = self._call
+        self._resetting = asyncio.get_running_loop().create_task(self._reset(call))
+
+    async def _reset(self, call: Call | None) -> None:
+        """The reply to a break goes out only when the broken call has really stopped."""
+        if call is not None:
+            await call.ended.wait()
+        self.link.write(packets.marker(packets.MARKER_RESET))
+        self.link.is_breaking = False
+        self._fail(OracleError(1013))
+
+    def on_closed(self) -> None:
+        self._host.forget(self)
+        if self._call is not None:
+            self._call.interrupted.set()
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        execution, self._execution = self._execution, None
+        if execution is not None:
+            execution.close()

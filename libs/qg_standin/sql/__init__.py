@@ -1,0 +1,1 @@
+"""Oracle SQL to the engine's: parsing, type inference, rewriting and planning."""

@@ -1,0 +1,98 @@
+"""Names and types of result columns, as Oracle would describe them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from qg_standin.columns import NUMBER_FREE, Column, Kind, OracleType
+from qg_standin.engine import EngineColumn
+from qg_standin.sql.kinds import Kinds
+
+_TEXT_SIZE = 4000
+_DECIMAL = re.compile(r"^DECIMAL\((\d+),\s*(\d+)\)$")
+
+
+@dataclass(slots=True)
+class Output:
+    """One item of the select list; a star has no name of its own."""
+
+    name: str | None
+    expression: exp.Expression
+    type: OracleType | None = None
+
+    def resolve(self, kinds: Kinds) -> None:
+        if self.name is not None:
+            self.type = kinds.of(self.expression)
+
+
+_PARAMETER = re.compile(r":(QGB\d+)")
+
+
+def output_names(tree: exp.Expression, written: Mapping[str, str]) -> list[Output]:
+    """The select list of the statement's first branch, before anything is rewritten."""
+    node: exp.Expression = tree
+    while not isinstance(node, exp.Select):
+        node = node.this
+    return [_output(item, written) for item in node.expressions]
+
+
+def _output(item: exp.Expression, written: Mapping[str, str]) -> Output:
+    if item.is_star:
+        return Output(None, item)
+    if isinstance(item, exp.Alias):
+        alias = item.args["alias"]
+        quoted = isinstance(alias, exp.Identifier) and alias.quoted
+        return Output(alias.name if quoted else alias.name.upper(), item.this)
+    if isinstance(item, exp.Column):
+        return Output(item.name if item.this.quoted else item.name.upper(), item)
+    text = re.sub(r"\s+", "", item.sql("oracle")).upper()
+    text = _PARAMETER.sub(lambda found: written.get(found[1].lower(), found[0]).upper(), text)
+    return Output(text[:128], item)
+
+
+def column_of(index: int, entry: EngineColumn, outputs: Sequence[Output], kinds: Kinds) -> Column:
+    """The column at `index` of the result."""
+    has_star = any(output.name is None for output in outputs)
+    if has_star:
+        named = {output.name.upper(): output for output in outputs if output.name is not None}
+        output = named.get(entry.name.upper())
+        name = output.name if output is not None and output.name is not None else kinds.spelled(entry.name)
+        inferred = output.type if output is not None else kinds.column(entry.name)
+    else:
+        name = outputs[index].name or entry.name.upper()
+        inferred = outputs[index].type
+    return Column(name, _described(entry.type_text, inferred))
+
+
+def _described(engine: str, inferred: OracleType | None) -> OracleType:
+    """What the engine computes decides the family, the inference the details."""
+    kind = inferred.kind if inferred is not None else None
+    if engine == "VARCHAR":
+        is_text = kind in (Kind.VARCHAR, Kind.CHAR, Kind.CLOB)
+        return inferred if inferred is not None and is_text else OracleType(Kind.VARCHAR, size=_TEXT_SIZE)
+    if engine in ("DOUBLE", "FLOAT"):
+        is_binary = kind in (Kind.BINARY_DOUBLE, Kind.BINARY_FLOAT)
+        return inferred if inferred is not None and is_binary else NUMBER_FREE
+    if engine in ("TIMESTAMP_S", "DATE"):
+        return OracleType(Kind.DATE)
+    if engine.startswith("TIMESTAMP WITH TIME ZONE"):
+        is_local = kind is Kind.TIMESTAMP_LTZ
+        return OracleType(Kind.TIMESTAMP_LTZ if is_local else Kind.TIMESTAMP_TZ, 0, 6)
+    if engine.startswith("TIMESTAMP"):
+        is_time = kind in (Kind.DATE, Kind.TIMESTAMP)
+        return inferred if inferred is not None and is_time else OracleType(Kind.TIMESTAMP, 0, 6)
+    if engine == "BLOB":
+        return inferred if inferred is not None and kind in (Kind.RAW, Kind.BLOB) else OracleType(Kind.RAW, size=2000)
+    if engine == "INTERVAL":
+        return OracleType(Kind.INTERVAL, 2, 6)
+    if engine == "BOOLEAN":
+        return OracleType(Kind.NUMBER, 1, 0)
+    if engine.endswith("INT") or engine == "INTEGER" or _DECIMAL.match(engine):
+        return inferred if inferred is not None and kind is Kind.NUMBER else NUMBER_FREE
+    if inferred is not None and "NULL" in engine:
+        return inferred
+    return OracleType(Kind.VARCHAR, size=_TEXT_SIZE)

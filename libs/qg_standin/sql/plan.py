@@ -1,0 +1,189 @@
+"""Plans: what the engine is to run for one Oracle statement, and how its result is described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from qg_standin.catalog import Catalog
+from qg_standin.columns import ENGINE_SHAPES, Column, Kind, OracleType
+from qg_standin.engine import EngineColumn, EngineSession
+from qg_standin.failures import unsupported
+from qg_standin.placeholders import rename_placeholders
+from qg_standin.replies import describe
+from qg_standin.session_view import Surroundings
+from qg_standin.sql.definitions import Definition, define
+from qg_standin.sql.dictionary import replace_dictionary
+from qg_standin.sql.kinds import Kinds
+from qg_standin.sql.outputs import Output, column_of, output_names
+from qg_standin.sql.rewrite import rewrite
+from qg_standin.sql.rownum import replace_connect_by, replace_rownum
+from qg_standin.sql.sleep import Seconds, take_sleeps
+from qg_standin.sql.statement import Action, parse
+from qg_standin.values import BindValue
+
+PLANS_MAX = 4000
+BindKinds = tuple[OracleType | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    action: Action
+    sql: str = ""
+    columns: tuple[Column, ...] = ()
+    used_parameters: frozenset[str] = frozenset()
+    sleeps: tuple[Seconds, ...] = ()
+    is_stable: bool = True
+    """The same statement with the same binds gives the same rows until something is committed."""
+    definition: Definition | None = None
+
+    @property
+    def has_lobs(self) -> bool:
+        return any(column.is_lob for column in self.columns)
+
+    def parameters(self, values: Mapping[str, BindValue]) -> dict[str, BindValue]:
+        return {name: value for name, value in values.items() if name in self.used_parameters}
+
+
+_UNSTABLE = (exp.CurrentTimestamp, exp.CurrentDate, exp.Systimestamp, exp.Rand, exp.Uuid, exp.TableSample)
+_UNSTABLE_CALLS = frozenset({"SYS_GUID", "DBMS_RANDOM", "QG_SLEEP", "SYSTIMESTAMP", "SYSDATE"})
+
+
+class Planner:
+    """Makes plans and keeps those that don't depend on the session. Called from worker threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._plans: dict[tuple[str, BindKinds, int], Plan] = {}
+        self._described: dict[tuple[int, tuple[Column, ...]], bytes] = {}
+
+    def known(self, sql: str, kinds: BindKinds) -> Plan | None:
+        """The kept plan; never blocks."""
+        return self._plans.get((sql, kinds, self._catalog.generation))
+
+    def described(self, plan: Plan, field_version: int) -> bytes:
+        """The DESCRIBE message of a plan's columns, encoded once."""
+        key = (field_version, plan.columns)
+        encoded = self._described.get(key)
+        if encoded is None:
+            if len(self._described) >= PLANS_MAX:
+                self._described.clear()
+            encoded = self._described[key] = describe(plan.columns, field_version)
+        return encoded
+
+    def plan(
+        self,
+        sql: str,
+        names: Sequence[str],
+        values: Mapping[str, BindValue],
+        kinds: BindKinds,
+        around: Surroundings,
+        engine: EngineSession,
+    ) -> Plan:
+        """The plan of a statement; `names` and `kinds` go with its placeholders in order of occurrence."""
+        key = (sql, kinds, self._catalog.generation)
+        known = self._plans.get(key)
+        if known is not None:
+            return known
+        plan, depends_on_session = self._make(sql, dict(zip(names, kinds, strict=False)), values, around, engine)
+        if not depends_on_session and plan.action in (Action.QUERY, Action.CHANGE):
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _make(
+        self,
+        sql: str,
+        bind_kinds: Mapping[str, OracleType | None],
+        values: Mapping[str, BindValue],
+        around: Surroundings,
+        engine: EngineSession,
+    ) -> tuple[Plan, bool]:
+        bound = rename_placeholders(sql)
+        action, tree = parse(bound.sql)
+        if action not in (Action.QUERY, Action.CHANGE, Action.DEFINE):
+            return Plan(action), False
+        if tree.args.get("locks") or any(True for _ in tree.find_all(exp.Lock)):
+            tree = _without_locks(tree)
+        is_stable = not _is_unstable(tree)
+        sleeps = take_sleeps(tree)
+        if action is Action.DEFINE:
+            definition = define(tree, self._catalog)
+            if definition.query is None:
+                return Plan(action, definition.sql, definition=definition), True
+            tree = definition.query
+        outputs = output_names(tree, bound.written) if action is not Action.CHANGE else []
+        session_columns = replace_dictionary(tree, around)
+        inferred = Kinds(tree, self._catalog, bind_kinds)
+        if session_columns:
+            inferred.declare(session_columns)
+        for output in outputs:
+            output.resolve(inferred)
+        replace_connect_by(tree)
+        replace_rownum(tree)
+        tree = rewrite(tree, inferred)
+        if action is Action.CHANGE:
+            return Plan(action, tree.sql("duckdb"), (), _parameters(tree), sleeps, False), session_columns is not None
+        found = _describe(tree, values, engine)
+        columns = tuple(column_of(i, entry, outputs, inferred) for i, entry in enumerate(found))
+        if action is Action.DEFINE:
+            assert definition.query is not None  # noqa: S101  (for the type checker)
+            return Plan(action, f"{definition.sql} {tree.sql('duckdb')}", columns, definition=definition), True
+        plan = Plan(
+            action, _shaped(tree, columns, found), columns, _parameters(tree), sleeps,
+            is_stable and session_columns is None,
+        )  # fmt: skip
+        return plan, session_columns is not None
+
+
+def _without_locks(tree: exp.Expression) -> exp.Expression:
+    for select in tree.find_all(exp.Query):
+        select.set("locks", None)
+    return tree
+
+
+def _is_unstable(tree: exp.Expression) -> bool:
+    if any(True for _ in tree.find_all(*_UNSTABLE)):
+        return True
+    return any(call.name.upper() in _UNSTABLE_CALLS for call in tree.find_all(exp.Anonymous))
+
+
+def _parameters(tree: exp.Expression) -> frozenset[str]:
+    return frozenset(node.name for node in tree.find_all(exp.Placeholder))
+
+
+def _describe(
+    tree: exp.Expression, values: Mapping[str, BindValue], engine: EngineSession
+) -> list[EngineColumn]:
+    """The result's columns, without computing a row."""
+    empty = tree.copy()
+    if isinstance(empty, exp.Subquery):
+        empty = empty.unnest()
+    if not isinstance(empty, exp.Query):
+        raise unsupported("a query of this form")
+    empty.set("limit", exp.Limit(expression=exp.Literal.number(0)))
+    empty.set("offset", None)
+    used = _parameters(empty)
+    columns = engine.execute(empty.sql("duckdb"), {name: v for name, v in values.items() if name in used})
+    engine.fetch(1)
+    return columns
+
+
+def _shaped(tree: exp.Expression, columns: Sequence[Column], found: Sequence[EngineColumn]) -> str:
+    """The query wrapped so that each column comes in the shape its encoder wants."""
+    names = [f"c{i}" for i in range(1, len(columns) + 1)]
+    shapes = [
+        _shape(column, entry).format(name) for column, entry, name in zip(columns, found, names, strict=True)
+    ]
+    return f"select {', '.join(shapes)} from ({tree.sql('duckdb')}) as qg({', '.join(names)})"
+
+
+def _shape(column: Column, entry: EngineColumn) -> str:
+    if column.type.kind is Kind.NUMBER and entry.type_text == "BOOLEAN":
+        return "cast(cast({0} as integer) as varchar)"
+    if column.type.kind is Kind.CHAR:
+        return f"rpad(cast({{0}} as varchar), {column.type.size}, ' ')"
+    return ENGINE_SHAPES.get(column.type.kind, "{0}")

@@ -1,0 +1,291 @@
+"""Rewrites a parsed Oracle statement into what the engine understands.
+
+Each rule takes one node and returns its replacement or None; children are rewritten before parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from qg_standin.catalog import declared_type, storage_type
+from qg_standin.columns import NUMBER_FREE, Kind
+from qg_standin.failures import OracleError, unsupported
+from qg_standin.sql.formats import TRUNC_UNITS, date_to_text, is_number_model, number_to_text, parse_model
+from qg_standin.sql.kinds import Kinds
+
+_DEFAULT_DATE_MODEL = "DD-MON-RR"
+Rule = Callable[[exp.Expression, Kinds], exp.Expression | None]
+
+
+def call(name: str, *arguments: exp.Expression | str) -> exp.Anonymous:
+    operands = [exp.Literal.string(a) if isinstance(a, str) else a for a in arguments]
+    return exp.Anonymous(this=name, expressions=operands)
+
+
+def engine_cast(value: exp.Expression, type_name: str) -> exp.Expression:
+    return exp.Cast(this=value, to=exp.DataType.build(type_name, dialect="duckdb"))
+
+
+def rewrite(tree: exp.Expression, kinds: Kinds) -> exp.Expression:
+    """The whole tree for the engine; the given tree is consumed."""
+    for node in reversed(list(tree.walk())):
+        kinds.of(node)  # inferred before any child changes its shape
+    for node in reversed(list(tree.walk())):
+        rule = RULES.get(type(node))
+        replacement = rule(node, kinds) if rule else None
+        if replacement is None or replacement is node:
+            continue
+        kinds.adopt(replacement, node)
+        if node is tree:
+            tree = replacement
+        else:
+            node.replace(replacement)
+    return tree
+
+
+def _add(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+    left, right = node.this, node.args["expression"]
+    left_kind, right_kind = kinds.of(left), kinds.of(right)
+    if kinds.is_time(right) and not kinds.is_time(left):
+        left, right, left_kind, right_kind = right, left, right_kind, left_kind
+    if not kinds.is_time(left):
+        return None
+    if right_kind is not None and right_kind.kind is Kind.INTERVAL:
+        return _as_date_if(left_kind is not None and left_kind.kind is Kind.DATE, node.copy())
+    return engine_cast(call("ora_add_days", engine_cast(left.copy(), "timestamp"), right.copy()), "timestamp_s")
+
+
+def _as_date_if(is_date: bool, value: exp.Expression) -> exp.Expression:  # noqa: FBT001
+    return engine_cast(value, "timestamp_s") if is_date else value
+
+
+def _subtract(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+    left, right = node.this, node.args["expression"]
+    left_kind, right_kind = kinds.of(left), kinds.of(right)
+    if not kinds.is_time(left):
+        return None
+    is_date = left_kind is not None and left_kind.kind is Kind.DATE
+    if kinds.is_time(right):
+        if is_date and right_kind is not None and right_kind.kind is Kind.DATE:
+            return exp.Paren(this=call("ora_days_between", left.copy(), right.copy()))
+        return exp.Sub(this=engine_cast(left.copy(), "timestamp"), expression=engine_cast(right.copy(), "timestamp"))
+    if right_kind is not None and right_kind.kind is Kind.INTERVAL:
+        return _as_date_if(is_date, node.copy())
+    days = exp.Neg(this=exp.Paren(this=right.copy()))
+    return engine_cast(call("ora_add_days", engine_cast(left.copy(), "timestamp"), days), "timestamp_s")
+
+
+def _divide(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+    divisor = node.args["expression"]
+    if isinstance(divisor, exp.Literal) and divisor.name.strip("0."):
+        return None
+    return call("ora_div", node.this.copy(), divisor.copy())
+
+
+def _concatenate(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    parts = [part.copy() for part in node.flatten()]
+    return call("concat", *parts)
+
+
+def _to_char(node: exp.Expression, kinds: Kinds) -> exp.Expression:
+    value, model = node.this, node.args.get("format")
+    if model is not None and not isinstance(model, exp.Literal):
+        raise unsupported("TO_CHAR with a model that is no literal")
+    oracle = kinds.of(value)
+    if model is not None:
+        if is_number_model(model.name) and not kinds.is_time(value):
+            return number_to_text(value.copy(), model.name)
+        return date_to_text(value.copy(), model.name)
+    if kinds.is_time(value):
+        return date_to_text(value.copy(), _DEFAULT_DATE_MODEL)
+    if oracle is not None and oracle.kind is Kind.NUMBER:
+        return call("ora_number_text", value.copy())
+    return engine_cast(value.copy(), "varchar")
+
+
+def _truncate_to(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    unit = node.args.get("unit")
+    return truncated_date(node.this.copy(), unit.name if unit is not None else "DD")
+
+
+def truncated_date(value: exp.Expression, model: str) -> exp.Expression:
+    model = model.upper()
+    stamp = engine_cast(value, "timestamp")
+    if model in ("DAY", "DY", "D"):
+        sunday = call("to_days", engine_cast(call("dayofweek", stamp), "integer"))
+        value = exp.Sub(this=call("date_trunc", "day", stamp.copy()), expression=sunday)
+    elif model in TRUNC_UNITS:
+        value = call("date_trunc", TRUNC_UNITS[model], stamp)
+    else:
+        raise OracleError(1821, "date format not recognized")
+    return engine_cast(value, "timestamp_s")
+
+
+def _to_date(node: exp.Expression, kinds: Kinds) -> exp.Expression:
+    model = node.args.get("format")
+    if kinds.is_time(node.this):
+        return engine_cast(node.this.copy(), "timestamp_s")
+    if model is None:
+        return engine_cast(node.this.copy(), "timestamp_s")
+    return call("ora_to_date", node.this.copy(), parse_model(model.name))
+
+
+def _to_timestamp(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    model = node.args.get("format")
+    if model is None or (isinstance(node.this, exp.Literal) and model.name == "%Y-%m-%d %H:%M:%S.%f"):
+        return engine_cast(node.this.copy(), "timestamp")
+    return call("ora_to_timestamp", node.this.copy(), parse_model(model.name))
+
+
+def _date_literal(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    return engine_cast(node.this.copy(), "timestamp_s")
+
+
+def _now(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    is_date = bool(node.args.get("sysdate")) or isinstance(node, exp.CurrentDate)
+    return call("ora_sysdate") if is_date else call("now")
+
+
+def _cast(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+    oracle = declared_type(node.args["to"])
+    if oracle is None:
+        return None
+    value = node.this.copy()
+    if oracle == NUMBER_FREE:
+        source = kinds.of(node.this)
+        if source is not None and source.kind is Kind.NUMBER:
+            return exp.Paren(this=value)
+        if isinstance(value, exp.Literal):
+            places = len(value.name.partition(".")[2])
+            return engine_cast(value, f"decimal(38,{min(places, 38)})")
+    if oracle.kind in (Kind.VARCHAR, Kind.CHAR) and oracle.size:
+        source = kinds.of(node.this)
+        if source is not None and source.kind is Kind.NUMBER:
+            value = call("ora_number_text", value)
+        return call("left", engine_cast(value, "varchar"), exp.Literal.number(oracle.size))
+    return engine_cast(value, storage_type(oracle))
+
+
+def _literal(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+    if node.args.get("is_string") and node.name == "" and not isinstance(node.parent, exp.GroupConcat):
+        return exp.Null()
+    return None
+
+
+def _pad(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    fill = node.args.get("fill_pattern")
+    name = "lpad" if node.args.get("is_left") else "rpad"
+    length = engine_cast(node.args["expression"].copy(), "integer")
+    return call(name, engine_cast(node.this.copy(), "varchar"), length, fill.copy() if fill else " ")
+
+
+def _instr(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    start = node.args.get("position")
+    if start is None:
+        return call("instr", node.this.copy(), node.args["substr"].copy())
+    return call("ora_instr", node.this.copy(), node.args["substr"].copy(), start.copy())
+
+
+def _regexp_replace(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    replacement = node.args.get("replacement")
+    text = replacement.copy() if replacement else exp.Literal.string("")
+    return call("regexp_replace", node.this.copy(), node.args["expression"].copy(), text, "g")
+
+
+def _months_between(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    first, second = node.this.copy(), node.args["expression"].copy()
+    return call("ora_months_between", engine_cast(first, "timestamp"), engine_cast(second, "timestamp"))
+
+
+def _add_months(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    return call("ora_add_months", node.this.copy(), node.args["expression"].copy())
+
+
+def _next_day(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    return call("ora_next_day", node.this.copy(), call("ora_week_day", node.args["expression"].copy()))
+
+
+def _window(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+    inner = node.this
+    if not (isinstance(inner, exp.Anonymous) and inner.name.upper() == "RATIO_TO_REPORT"):
+        return None
+    value = inner.expressions[0]
+    over = node.copy()
+    over.set("this", exp.Sum(this=value.copy()))
+    return exp.Paren(this=exp.Div(this=engine_cast(value.copy(), "double"), expression=over))
+
+
+def _anonymous(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+    name = node.name.upper()
+    arguments = node.expressions
+    if name == "TRUNC" and arguments and kinds.is_time(arguments[0]):
+        model = arguments[1].name if len(arguments) > 1 else "DD"
+        return truncated_date(arguments[0].copy(), model)
+    if name == "ROUND" and arguments and kinds.is_time(arguments[0]):
+        half_day = exp.Literal.number("0.5")
+        stamp = call("ora_add_days", engine_cast(arguments[0].copy(), "timestamp"), half_day)
+        return truncated_date(stamp, "DD")
+    if name == "CAST_TO_RAW":
+        return call("encode", arguments[0].copy())
+    return None
+
+
+def _simple(name: str) -> Rule:
+    def rule(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+        rest = [argument.copy() for argument in (node.this, node.args.get("expression")) if argument is not None]
+        return call(name, *rest)
+
+    return rule
+
+
+def _nvl2(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    other = node.args.get("false")
+    return call("ora_nvl2", node.this.copy(), node.args["true"].copy(), other.copy() if other else exp.Null())
+
+
+def _column(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+    if node.args.get("join_mark"):
+        raise unsupported("the outer join mark (+); write LEFT JOIN")
+    return None
+
+
+def _dot(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+    """Package calls: only UTL_RAW.CAST_TO_RAW is known."""
+    inner = node.args["expression"]
+    return inner.copy() if node.this.name.upper() in ("UTL_RAW", "SYS") else None
+
+
+RULES: dict[type[exp.Expression], Rule] = {
+    exp.Add: _add,
+    exp.Sub: _subtract,
+    exp.Div: _divide,
+    exp.DPipe: _concatenate,
+    exp.ToChar: _to_char,
+    exp.DateTrunc: _truncate_to,
+    exp.TimestampTrunc: _truncate_to,
+    exp.StrToDate: _to_date,
+    exp.StrToTime: _to_timestamp,
+    exp.DateStrToDate: _date_literal,
+    exp.CurrentTimestamp: _now,
+    exp.CurrentDate: _now,
+    exp.Systimestamp: _now,
+    exp.Cast: _cast,
+    exp.Literal: _literal,
+    exp.Pad: _pad,
+    exp.StrPosition: _instr,
+    exp.RegexpReplace: _regexp_replace,
+    exp.MonthsBetween: _months_between,
+    exp.AddMonths: _add_months,
+    exp.NextDay: _next_day,
+    exp.LastDay: _simple("ora_last_day"),
+    exp.Initcap: _simple("ora_initcap"),
+    exp.ToNumber: _simple("ora_to_number"),
+    exp.Mod: _simple("ora_mod"),
+    exp.Nvl2: _nvl2,
+    exp.Window: _window,
+    exp.Anonymous: _anonymous,
+    exp.Column: _column,
+    exp.Dot: _dot,
+}
