@@ -14,6 +14,7 @@ pytest_plugins = [
 
 _TESTS = Path(__file__).parent
 _MARKERS_BY_FOLDER = {"integration": pytest.mark.integration, "e2e": pytest.mark.e2e}
+_ORACLE_FIXTURE = "standin_server"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,3 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(_TESTS).parts[0]
         if marker := _MARKERS_BY_FOLDER.get(folder):
             item.add_marker(marker)
+        # What asks only for "an Oracle" can be shown one; tests of the stand-in itself start their own.
+        if _ORACLE_FIXTURE in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.oracle)

@@ -1,7 +1,6 @@
 """The servers under the gateway: embedded ones, or your own; made ready for one stack."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -9,7 +8,7 @@ from redis.exceptions import RedisError
 from qg_devstack.databases import address_from, create_database, create_login, drop_database, drop_login
 from qg_devstack.parts import Parts
 from qg_devstack.plan import Plan
-from qg_devstack.record import OracleAccess
+from qg_devstack.record import OracleAccess, Place
 from qg_devstack.secrets import StackSecrets
 from qg_devstack.servers import (
     PostgresAddress,
@@ -55,11 +54,11 @@ class Database:
         drop_login(self.address, self.login)
 
 
-def begin_standin(plan: Plan, directory: Path, parts: Parts) -> StandinServer | None:
+def begin_standin(plan: Plan, place: Place, parts: Parts) -> StandinServer | None:
     """Start the stand-in and return at once (it loads its rows meanwhile); None with an Oracle of your own."""
     if plan.oracle_host is not None:
         return None
-    server = StandinServer(directory, port=plan.standin_port, options=StandinOptions(scale=plan.scale))
+    server = StandinServer(place.run, port=plan.standin_port, options=StandinOptions(scale=plan.scale), logs=place.logs)
     server.begin()
     parts.add(server)
     return server
@@ -75,10 +74,10 @@ def oracle_access(plan: Plan, standin: StandinServer | None) -> OracleAccess:
     return OracleAccess(plan.oracle_host, plan.oracle_port, plan.oracle_service, plan.oracle_user, plan.oracle_password)
 
 
-def start_redis(plan: Plan, directory: Path, parts: Parts) -> str:
+def start_redis(plan: Plan, place: Place, parts: Parts) -> str:
     """A Redis without keys of ours; returns its URL. Raises ServerFailed."""
     if plan.redis_url is None:
-        server = RedisServer(directory, port=plan.redis_port)
+        server = RedisServer(place.run, port=plan.redis_port, logs=place.logs)
         server.start()
         parts.add(server)
         return server.address.url()
@@ -92,11 +91,12 @@ def start_redis(plan: Plan, directory: Path, parts: Parts) -> str:
     return plan.redis_url
 
 
-def start_postgres(plan: Plan, directory: Path, parts: Parts, secrets: StackSecrets) -> Database:
+def start_postgres(plan: Plan, place: Place, parts: Parts, secrets: StackSecrets) -> Database:
     """A Postgres with an empty database for this stack. Raises ServerFailed."""
     if plan.postgres_url is None:
         # fsync stays on, as where it matters, so that what is tried here costs what it costs there.
-        server = PostgresServer(directory, port=plan.postgres_port, options=PostgresOptions(fsync=True))
+        options = PostgresOptions(fsync=True)
+        server = PostgresServer(place.run, port=plan.postgres_port, options=options, logs=place.logs)
         server.start()
         parts.add(server)
         address = server.address

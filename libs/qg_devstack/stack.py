@@ -82,9 +82,9 @@ class _Stack:
     def start(self) -> None:
         """Everything up, the demo made, the announcement shown. Raises ServerFailed."""
         plan, place, say = self._plan, self._place, self._progress.say
-        standin = backends.begin_standin(plan, place.run, self._parts)
-        redis_url = backends.start_redis(plan, place.run, self._parts)
-        database = backends.start_postgres(plan, place.run, self._parts, self._secrets)
+        standin = backends.begin_standin(plan, place, self._parts)
+        redis_url = backends.start_redis(plan, place, self._parts)
+        database = backends.start_postgres(plan, place, self._parts, self._secrets)
         self._own_database = database if plan.postgres_url else None
         say("Postgres and Redis are ready")
         gateway.migrate(database, place.logs / "migrate.log")

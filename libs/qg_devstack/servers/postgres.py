@@ -52,12 +52,15 @@ class PostgresServer:
     """One cluster in a directory of its own; `start` and `stop` may be called again and again, the rows stay.
 
     `port` 0 takes a free one. `directory` holds the cluster and the log; for root it holds only the log, and the
-    cluster lies in `cluster`, under /tmp, owned by the user that Postgres runs as. Call `remove` at the end.
+    cluster lies in `cluster`, under /tmp, owned by the user that Postgres runs as. Call `remove` at the end. `logs`
+    takes the log elsewhere.
     """
 
     name = "Postgres"
 
-    def __init__(self, directory: Path, *, port: int = 0, options: PostgresOptions | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, port: int = 0, options: PostgresOptions | None = None, logs: Path | None = None
+    ) -> None:
         self._directory = directory
         self._options = options or PostgresOptions()
         self._run_as: RunAs | None = unprivileged_user()
@@ -65,7 +68,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._port_given = port != 0
         self.address = PostgresAddress(LOOPBACK, port, "postgres", secrets.token_urlsafe(24))
-        self.log_path = directory / "postgres.log"
+        self.log_path = (logs or directory) / "postgres.log"
         self.cluster = self._make_cluster_directory()
         self._initialised = False
 

@@ -40,17 +40,22 @@ class RedisOptions:
 
 
 class RedisServer:
-    """One Redis; `start` and `stop` may be called again and again. `port` 0 takes a free one."""
+    """One Redis; `start` and `stop` may be called again and again. `port` 0 takes a free one.
+
+    The log lies in `directory`, or in `logs`.
+    """
 
     name = "Redis"
 
-    def __init__(self, directory: Path, *, port: int = 0, options: RedisOptions | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, port: int = 0, options: RedisOptions | None = None, logs: Path | None = None
+    ) -> None:
         self._directory = directory
         self._options = options or RedisOptions()
         self._process: subprocess.Popen[bytes] | None = None
         self._port_given = port != 0
         self.address = RedisAddress(LOOPBACK, port, secrets.token_urlsafe(24))
-        self.log_path = directory / "redis.log"
+        self.log_path = (logs or directory) / "redis.log"
 
     @property
     def pid(self) -> int:

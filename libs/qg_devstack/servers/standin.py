@@ -45,11 +45,16 @@ class StandinOptions:
 
 
 class StandinServer:
-    """One stand-in; `start` and `stop` may be called again and again. `port` 0 takes a free one."""
+    """One stand-in; `start` and `stop` may be called again and again. `port` 0 takes a free one.
+
+    The log lies in `directory`, or in `logs`.
+    """
 
     name = "Oracle stand-in"
 
-    def __init__(self, directory: Path, *, port: int = 0, options: StandinOptions | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, port: int = 0, options: StandinOptions | None = None, logs: Path | None = None
+    ) -> None:
         self._directory = directory
         self._options = options or StandinOptions()
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +63,7 @@ class StandinServer:
         self.address = StandinAddress(
             LOOPBACK, port, self._options.service_name, self._options.user, secrets.token_urlsafe(18)
         )
-        self.log_path = directory / "standin.log"
+        self.log_path = (logs or directory) / "standin.log"
 
     @property
     def pid(self) -> int:
