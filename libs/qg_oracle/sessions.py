@@ -1,0 +1,47 @@
+"""One signed-in session of a pool and what is known about it."""
+
+import asyncio
+
+import oracledb
+
+from qg_oracle.columns import Column
+
+CLOSE_TIMEOUT_MS = 1_000
+"""Of each of the two steps of leaving a server that doesn't answer: ask, then break."""
+
+
+class Session:
+    """A driver connection with its history. Times are `time.monotonic()` seconds."""
+
+    __slots__ = ("columns", "connection", "doubtful", "opened_at", "returned_at", "uses")
+
+    def __init__(self, connection: oracledb.AsyncConnection, now: float) -> None:
+        self.connection = connection
+        self.opened_at = now
+        self.returned_at = now
+        self.uses = 0
+        self.doubtful = False
+        """A call was cancelled on it: prove it with a ping before its next use."""
+        self.columns: dict[str, tuple[Column, ...]] = {}
+        """By statement text: the columns that this session's cached statement was last described with."""
+
+    @property
+    def healthy(self) -> bool:
+        """False once the socket is known to be gone."""
+        return self.connection.is_healthy()
+
+    def clear_tags(self) -> None:
+        """Forget who used it; goes out with the next round trip, so it costs none of its own."""
+        connection = self.connection
+        # None and not "": an empty text leaves a stray byte in the message.
+        connection.client_identifier = None  # type: ignore[assignment]  # the driver takes None
+        connection.module = None  # type: ignore[assignment]  # as above
+        connection.action = None  # type: ignore[assignment]  # as above
+
+    async def close(self) -> None:
+        """Log off, within two seconds even when the server doesn't answer (then the socket is just closed)."""
+        try:
+            self.connection.call_timeout = CLOSE_TIMEOUT_MS
+            await self.connection.close()
+        except (oracledb.Error, OSError, asyncio.InvalidStateError):
+            pass
