@@ -1,0 +1,214 @@
+"""Checks statements in other processes, so that parsing never holds the event loop and can be stopped.
+
+A thread would share the interpreter lock with the loop and can't be killed; see docs/adr/0006.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+
+import msgspec
+
+from qg_core.errors import NodeBusy
+from qg_core.sql_policy import SqlFacts, SqlProblem, SqlRefused, check
+from qg_core.sql_policy.limits import STATEMENT_BYTES_MAX
+
+from .sql_check_child import Accepted, Answer, CheckRequest, Refused, frame, frame_length
+
+PROCESSES = 2  # one may hang for the whole time limit without holding up the other
+WAITING_MAX = 32
+TIME_LIMIT_MS = 1_500
+WAIT_LIMIT_MS = 5_000
+START_LIMIT_S = 30.0
+_RESTART_PAUSE_S = 0.5
+# All that a Python child needs to start; the control plane's secrets stay out of it.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+_LOST = (OSError, EOFError, ValueError, msgspec.MsgspecError)
+_ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+class SqlCheckBusy(NodeBusy):
+    """Too many statements are waiting to be checked, or none could be checked in time to wait for."""
+
+    default_detail = "Too many statements are being checked. Try again."
+
+
+class SqlCheckTimeout(SqlRefused):
+    """The statement took too long to check; a refusal like any other (rule `time`)."""
+
+    def __init__(self) -> None:
+        message = "The statement took too long to be checked; simplify it or put it into a database view."
+        super().__init__((SqlProblem(message, 1, 1, "time"),))
+
+
+def _fits(sql_text: str) -> bool:
+    """Whether the text can be sent at all: it has UTF-8 and a bounded size."""
+    try:
+        return len(sql_text) <= STATEMENT_BYTES_MAX and bool(sql_text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+class _Child:
+    """One process and the pipes to it. Used by one check at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def ask(self, request: CheckRequest) -> Answer:
+        """Raises one of _LOST when the process is gone or talks nonsense."""
+        stdin = self.process.stdin
+        if stdin is None:
+            raise EOFError
+        stdin.write(frame(request))
+        await stdin.drain()
+        return await self.hear()
+
+    async def hear(self) -> Answer:
+        stdout = self.process.stdout
+        if stdout is None:
+            raise EOFError
+        header = await stdout.readexactly(4)
+        return _ANSWERS.decode(await stdout.readexactly(frame_length(header)))
+
+    async def end(self) -> None:
+        """Kill and reap; safe to call twice."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        await self.process.wait()
+
+
+class SqlChecker:
+    """A small pool of parsing processes. One per control plane; `start` before use, `stop` after."""
+
+    def __init__(
+        self,
+        *,
+        processes: int = PROCESSES,
+        waiting_max: int = WAITING_MAX,
+        time_limit_ms: int = TIME_LIMIT_MS,
+        wait_limit_ms: int = WAIT_LIMIT_MS,
+    ) -> None:
+        self._processes = processes
+        self._waiting_max = waiting_max
+        self._time_limit_s = time_limit_ms / 1_000
+        self._wait_limit_s = wait_limit_ms / 1_000
+        self._free: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        self._children: set[_Child] = set()
+        self._restarts: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+        self._stopped = True
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that run now."""
+        return tuple(child.process.pid for child in self._children)
+
+    async def start(self) -> None:
+        """Start every process; returns when all are ready. Raises OSError or TimeoutError."""
+        self._stopped = False
+        try:
+            for child in await asyncio.gather(*(self._spawn() for _ in range(self._processes))):
+                self._free.put_nowait(child)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End every process. Checks under way fail with SqlCheckBusy."""
+        self._stopped = True
+        for restart in self._restarts:
+            restart.cancel()
+        await asyncio.gather(*self._restarts, return_exceptions=True)
+        await asyncio.gather(*(child.end() for child in tuple(self._children)))
+        self._children.clear()
+        self._free = asyncio.LifoQueue()
+
+    async def check(self, sql_text: str, allowed_functions: frozenset[str] = frozenset()) -> SqlFacts:
+        """The facts of `sql_text`. Raises SqlRefused, SqlCheckTimeout (a SqlRefused) or SqlCheckBusy.
+
+        Answers within `wait_limit_ms` + 2 * `time_limit_ms`.
+        """
+        if not _fits(sql_text):
+            return check(sql_text)  # refuses at once, without a parse
+        request = CheckRequest(sql_text, tuple(sorted(allowed_functions)))
+        for _ in range(2):  # once more when the process died under it: that need not be the statement's fault
+            answer = await self._ask(request)
+            if isinstance(answer, Accepted):
+                return answer.facts
+            if isinstance(answer, Refused):
+                raise SqlRefused(answer.problems)
+        raise SqlCheckBusy
+
+    async def _ask(self, request: CheckRequest) -> Answer | None:
+        """One attempt; None when the process was lost."""
+        child = await self._take()
+        answer: Answer | None = None
+        try:
+            async with asyncio.timeout(self._time_limit_s):
+                answer = await child.ask(request)
+        except TimeoutError:
+            raise SqlCheckTimeout from None
+        except _LOST:
+            return None
+        finally:
+            # Cancelled, too slow or lost: what the pipe holds next is unknown, so the process goes.
+            if isinstance(answer, (Accepted, Refused)) and not self._stopped:
+                self._free.put_nowait(child)
+            else:
+                self._replace(child)
+        return answer
+
+    async def _take(self) -> _Child:
+        if self._stopped or self._waiting >= self._waiting_max:
+            raise SqlCheckBusy
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_limit_s):
+                return await self._free.get()
+        except TimeoutError:
+            raise SqlCheckBusy from None
+        finally:
+            self._waiting -= 1
+
+    async def _spawn(self) -> _Child:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "control_plane.sql_check_child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+        )
+        child = _Child(process)
+        self._children.add(child)
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                await child.hear()  # Ready
+        except BaseException:
+            self._children.discard(child)
+            await child.end()
+            raise
+        return child
+
+    def _replace(self, child: _Child) -> None:
+        restart = asyncio.create_task(self._restart(child), name="sql-check-restart")
+        self._restarts.add(restart)
+        restart.add_done_callback(self._restarts.discard)
+
+    async def _restart(self, child: _Child) -> None:
+        await child.end()
+        self._children.discard(child)
+        while not self._stopped:
+            try:
+                self._free.put_nowait(await self._spawn())
+            except _LOST:
+                await asyncio.sleep(_RESTART_PAUSE_S)
+            else:
+                return
