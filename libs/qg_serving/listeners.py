@@ -44,7 +44,7 @@ class Listener:
             backlog=limits.backlog,
             backpressure=limits.connections_max,
             http1_settings=HTTP1Settings(
-                header_read_timeout=limits.head_read_timeout_ms, max_buffer_size=limits.head_bytes_max
+                header_read_timeout=limits.idle_timeout_ms, max_buffer_size=limits.head_bytes_max
             ),
             log_level=LogLevels.error,
             log_dictconfig=_LOGGING,

@@ -1,4 +1,4 @@
-"""A service process for the tests: `python served_process.py <port> <ops port> <grace s> <drain s> [connections]`."""
+"""A service process for the tests: `python served_process.py <port> <ops port> <grace s> <drain s> <connections> <idle ms>`."""
 
 import asyncio
 import sys
@@ -50,7 +50,7 @@ async def ops(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, 200 if READY["value"] else 503, b"ops")
 
 
-async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connections_max: int) -> None:
+async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connections_max: int, idle_ms: int) -> None:
     def drain(reason: str) -> None:
         READY["value"] = False
         say(f"draining {reason}")
@@ -64,7 +64,7 @@ async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connect
         ops_port=ops_port,
         shutdown_grace_s=grace_s,
         drain_s=drain_s,
-        limits=ListenLimits(connections_max=connections_max),
+        limits=ListenLimits(connections_max=connections_max, idle_timeout_ms=idle_ms),
         on_started=lambda: say("started"),
         on_drain=drain,
     )
@@ -74,7 +74,7 @@ async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connect
 if __name__ == "__main__":
     numbers = [float(text) for text in sys.argv[1:]]
     try:
-        run(main(int(numbers[0]), int(numbers[1]), numbers[2], numbers[3], int(numbers[4])))
+        run(main(int(numbers[0]), int(numbers[1]), numbers[2], numbers[3], int(numbers[4]), int(numbers[5])))
     except AddressInUse as error:
         say(f"refused {error}")
         sys.exit(3)

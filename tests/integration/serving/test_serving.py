@@ -24,9 +24,11 @@ StartServed = Callable[..., "Served"]
 class Served:
     """One started process, its ports and the lines it has printed."""
 
-    def __init__(self, port: int, ops_port: int, *, grace_s: float, drain_s: float, connections_max: int) -> None:
+    def __init__(
+        self, port: int, ops_port: int, *, grace_s: float, drain_s: float, connections_max: int, idle_ms: int
+    ) -> None:
         self.port, self.ops_port = port, ops_port
-        arguments = [port, ops_port, grace_s, drain_s, connections_max]
+        arguments = [port, ops_port, grace_s, drain_s, connections_max, idle_ms]
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPT), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -67,10 +69,17 @@ def start() -> Iterator[StartServed]:
     started: list[Served] = []
 
     def start_one(
-        *, grace_s: float = 5, drain_s: float = 0, connections_max: int = 64, ports: tuple[int, int] | None = None
+        *,
+        grace_s: float = 5,
+        drain_s: float = 0,
+        connections_max: int = 64,
+        idle_ms: int = 75_000,
+        ports: tuple[int, int] | None = None,
     ) -> Served:
         port, ops_port = ports or (free_port(), free_port())
-        served = Served(port, ops_port, grace_s=grace_s, drain_s=drain_s, connections_max=connections_max)
+        served = Served(
+            port, ops_port, grace_s=grace_s, drain_s=drain_s, connections_max=connections_max, idle_ms=idle_ms
+        )
         started.append(served)
         return served
 
@@ -239,3 +248,13 @@ def test_more_connections_than_allowed_wait_their_turn(start: StartServed) -> No
     assert b"200" in third.recv(65536)
     second.close()
     third.close()
+
+
+def test_connections_that_send_no_request_are_closed(start: StartServed) -> None:
+    served = answering(start(idle_ms=300))
+    kept, silent, halting = served.connect(), served.connect(), served.connect()
+    assert b"200" in served.ask("/", connection=kept)
+    halting.sendall(b"GET / HTTP/1.1\r\nhost:")
+    for connection in (kept, silent, halting):
+        assert connection.recv(100) == b""
+        connection.close()
