@@ -33,6 +33,7 @@ class Call:
 
     __slots__ = (
         "_answer",
+        "_asked",
         "_binds",
         "_cancel",
         "_cursor",
@@ -74,6 +75,7 @@ class Call:
         self.size = 0
         self.truncated = False
         self.finished = False
+        self._asked = 0
         self._binds = binds
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()
@@ -138,7 +140,7 @@ class Call:
             self._let_go_of_dead(failure.code)
             self.pool.observe(self._event(CallRetried, code=failure.code))
             rows = await self._start(await self._acquire(), asked)
-        return self._encode(rows, asked)
+        return self._encode(rows)
 
     async def next_batch(self) -> bytes | None:
         """Encode the next rows; None when there are none."""
@@ -146,9 +148,9 @@ class Call:
         if cursor is None:
             return None
         asked = min(self.statement.batch_rows, self.statement.rows_max + 1 - self.row_count)
-        cursor.arraysize = asked
+        self._asked = cursor.arraysize = asked
         before = self.row_count
-        chunk = self._encode(await cursor.fetchmany(asked), asked)
+        chunk = self._encode(await cursor.fetchmany(asked))
         return b"," + chunk if self.row_count > before else None
 
     async def _acquire(self) -> Session:
@@ -212,17 +214,18 @@ class Call:
             raise oracledb.InterfaceError("the statement gave no columns")
         self.columns = columns
         self._encoder = statement.encoder_for(columns)
-        cursor.arraysize = asked
-        rows: list[Any] = await cursor.fetchmany(asked)
+        self._asked = min(asked, cursor.prefetchrows)  # less when LOB columns turned up
+        cursor.arraysize = self._asked
+        rows: list[Any] = await cursor.fetchmany(self._asked)
         return rows
 
-    def _encode(self, rows: list[Any], asked: int) -> bytes:
+    def _encode(self, rows: list[Any]) -> bytes:
         """Encode a batch within the row and byte limits; gives the session back when it was the last."""
         statement = self.statement
         encoder = self._encoder
         if encoder is None:
             return b""
-        exhausted = len(rows) < asked
+        exhausted = len(rows) < self._asked
         room = statement.rows_max - self.row_count
         if len(rows) > room:
             del rows[room:]

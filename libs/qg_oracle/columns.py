@@ -153,7 +153,7 @@ def _fetch_form(cursor: Any, metadata: oracledb.FetchInfo, column: Column, wide_
             return None
         if wide_number is Decimal and metadata.scale == 0 and metadata.precision:
             return None  # the driver's int is exact
-        return cursor.var(wide_number)
+        return cursor.var(wide_number, arraysize=cursor.arraysize)
     if column.is_lob:
         # The describe is being read and rows with LOBs are requested after it: a batch of unknown weight stays small.
         cursor.prefetchrows = min(cursor.prefetchrows, LOB_ROWS_FIRST)
@@ -161,9 +161,9 @@ def _fetch_form(cursor: Any, metadata: oracledb.FetchInfo, column: Column, wide_
         return _json_form(cursor, metadata)
     long_form = _LONG_FORM.get(db_type)
     if long_form is not None:
-        return cursor.var(long_form)
+        return cursor.var(long_form, arraysize=cursor.arraysize)
     converter = _CONVERTERS.get(db_type)
-    return None if converter is None else cursor.var(db_type, outconverter=converter)
+    return None if converter is None else cursor.var(db_type, arraysize=cursor.arraysize, outconverter=converter)
 
 
 def _json_form(cursor: Any, metadata: oracledb.FetchInfo) -> Any:
@@ -171,8 +171,8 @@ def _json_form(cursor: Any, metadata: oracledb.FetchInfo) -> Any:
     if db_type is oracledb.DB_TYPE_JSON or metadata.is_oson:
         return None  # the driver decodes Oracle's binary form
     if db_type is oracledb.DB_TYPE_VECTOR:
-        return cursor.var(db_type, outconverter=_vector)
-    return cursor.var(_LONG_FORM.get(db_type, db_type), outconverter=_json_text)
+        return cursor.var(db_type, arraysize=cursor.arraysize, outconverter=_vector)
+    return cursor.var(_LONG_FORM.get(db_type, db_type), arraysize=cursor.arraysize, outconverter=_json_text)
 
 
 def _is_wide(precision: int, scale: int) -> bool:
