@@ -1,0 +1,50 @@
+"""What the pipeline hands to the gateway: an answer whose body is complete, or one that is still being fetched."""
+
+from typing import Protocol
+
+from data_plane.response_headers import Header
+
+
+class ClientGone(Exception):
+    """The client went away: there is nobody to answer."""
+
+
+class LargeBody(Protocol):
+    """A body too large to be held: its pieces are fetched while they are sent."""
+
+    expires_at: float
+    """When the time of this request is over, on `time.monotonic()`'s clock; sending counts."""
+
+    @property
+    def row_count(self) -> int: ...
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client went away."""
+        ...
+
+    async def next_piece(self) -> bytes:
+        """The next bytes; empty at the end. Raises `GatewayError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database; whatever is still running is cancelled there."""
+        ...
+
+
+class Answer:
+    """A 200. `headers` are the endpoint's own; `body` is None for HEAD; `large` replaces `body`."""
+
+    __slots__ = ("body", "headers", "large", "row_count")
+
+    def __init__(
+        self,
+        headers: tuple[Header, ...],
+        body: bytes | None = None,
+        row_count: int | None = None,
+        large: LargeBody | None = None,
+    ) -> None:
+        self.headers = headers
+        self.body = body
+        self.row_count = row_count
+        self.large = large

@@ -1,0 +1,63 @@
+"""The way of one data request. Only this module knows the order; every step takes values and returns values."""
+
+import time
+
+from data_plane.admission import Admission
+from data_plane.answers import Answer
+from data_plane.authenticate import Authentication
+from data_plane.bind import bind
+from data_plane.catalog import Catalog
+from data_plane.disconnects import Receive
+from data_plane.live import Live
+from data_plane.refresh import Refresher
+from data_plane.route import Route
+from data_plane.routes import match
+from data_plane.visit import Visit
+from qg_core.errors import CatalogStale, SnapshotMissing, SpecUnusable
+from qg_core.specs import DataStrategy
+from qg_security.principals import Principal
+
+
+class Pipeline:
+    """match -> authenticate (recall, refuse_flood, verify) -> bind -> execute -> render."""
+
+    def __init__(
+        self, refresher: Refresher, admission: Admission, authentication: Authentication, live: Live, *, cors: bool
+    ) -> None:
+        self._refresher = refresher
+        self._admission = admission
+        self._authentication = authentication
+        self._live = live
+        self._cors = cors
+
+    async def answer(self, visit: Visit, catalog: Catalog, receive: Receive) -> Answer:
+        """The answer to one request under one catalog. Raises `GatewayError`."""
+        request = visit.request
+        route = match(catalog, request.raw_path, request.method, cors=self._cors)
+        visit.route = route
+        if route.unusable is not None:
+            raise SpecUnusable
+        principal = await self._principal(route, visit)
+        visit.principal = principal
+        binds = bind(route, request.query_string)
+        if route.endpoint.data_strategy is DataStrategy.SNAPSHOT:
+            raise SnapshotMissing
+        if request.method == "HEAD":
+            return Answer(route.shape.headers)
+        user = "public" if principal is None else principal.tag
+        return await self._live.answer(route, binds, request, user, receive)
+
+    async def _principal(self, route: Route, visit: Visit) -> Principal | None:
+        """Who calls; None on a public endpoint. Raises what becomes a 401, 429 or 503."""
+        request = visit.request
+        authenticator = route.authenticator
+        if authenticator is None:
+            self._admission.admit(route, request.request_id, visit.client_ip)
+            return None
+        now = time.time()
+        if self._refresher.is_stale(now):
+            raise CatalogStale
+        presented = authenticator.read(request.headers)
+        return authenticator.recall(presented, now) or await self._authentication.verify(
+            authenticator, presented, request, visit.client_ip, now
+        )

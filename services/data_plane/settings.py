@@ -1,0 +1,322 @@
+"""The data plane's settings: read once from the environment, every problem reported together."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from data_plane.client_address import Network, parse_networks
+from qg_core.environment import (
+    SettingsInvalid,
+    Variable,
+    boolean,
+    integer,
+    listed,
+    one_of,
+    read_settings,
+    text,
+)
+
+_GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
+_NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the data plane is told by its environment. Units are in the names."""
+
+    gateway_id: str
+    node_name: str | None
+    redis_url: str
+    bundle_seal_keys: tuple[str, ...]
+    bundle_verify_keys: tuple[str, ...]
+    state_dir: Path
+    staleness_max_s: int | None
+    trusted_proxies: tuple[Network, ...]
+    security_headers: bool
+    cors_origins: tuple[str, ...]
+    query_timeout_max_ms: int
+    requests_in_flight_max: int
+    verified_credentials_max: int
+    bcrypt_threads: int
+    bcrypt_queue_max: int
+    sign_in_failures_window_s: int
+    sign_in_failures_credential_max: int
+    sign_in_failures_address_max: int
+    sign_in_forgeries_address_max: int
+    host: str
+    port: int
+    ops_host: str
+    ops_port: int
+    shutdown_grace_s: int
+    log_level: str
+    app_env: str
+    debug: bool
+
+    def __repr__(self) -> str:
+        return f"Settings(gateway_id={self.gateway_id!r}, ...)"
+
+
+def _gateway_id(value: str) -> str:
+    if not _GATEWAY_ID(value):
+        raise ValueError("must be 3 to 64 of a-z, 0-9 and -")
+    return value
+
+
+def _node_name(value: str) -> str | None:
+    if value and not _NODE_NAME(value):
+        raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
+    return value or None
+
+
+def _redis_url(value: str) -> str:
+    # The value holds a password: it is not repeated.
+    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must be a redis://, rediss:// or unix:// URL")
+    return value
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    keys = listed(value)
+    if not keys:
+        raise ValueError("must hold at least one key")
+    return keys
+
+
+def _staleness(value: str) -> int | None:
+    if value.strip().lower() == "off":
+        return None
+    try:
+        return integer(10, 31_536_000)(value)
+    except ValueError:
+        raise ValueError(f"must be seconds from 10 to 31536000, or the word off, not {value!r}") from None
+
+
+def _proxies(value: str) -> tuple[Network, ...]:
+    return parse_networks(listed(value))
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = listed(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin == "*" or parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"must be origins such as https://app.example.com (never *), not {origin!r}")
+    return origins
+
+
+def _address(value: str) -> str:
+    if value != "localhost":
+        ipaddress.ip_address(value)
+    return value
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        name="GATEWAY_ID",
+        field="gateway_id",
+        parse=_gateway_id,
+        description="Names the gateway; bound into every signature, so bundles of another gateway are refused.",
+    ),
+    Variable(
+        name="NODE_NAME",
+        field="node_name",
+        parse=_node_name,
+        default="",
+        description="This node's name in reports and logs; empty: the host name and a suffix kept in STATE_DIR.",
+    ),
+    Variable(
+        name="REDIS_URL",
+        field="redis_url",
+        parse=_redis_url,
+        secret=True,
+        description="Where the published bundle is read from.",
+    ),
+    Variable(
+        name="BUNDLE_SEAL_KEY",
+        field="bundle_seal_keys",
+        parse=_keys,
+        secret=True,
+        description="Fernet keys, comma separated, that open the secrets inside specs; all open.",
+    ),
+    Variable(
+        name="BUNDLE_VERIFY_KEYS",
+        field="bundle_verify_keys",
+        parse=_keys,
+        description="Ed25519 public keys, comma separated; a bundle signed by any of them is trusted.",
+    ),
+    Variable(
+        name="STATE_DIR",
+        field="state_dir",
+        parse=lambda value: Path(text(value)),
+        description="Directory for the last verified bundle, from which the node starts when Redis is down.",
+    ),
+    Variable(
+        name="STALENESS_MAX_S",
+        field="staleness_max_s",
+        parse=_staleness,
+        default="86400",
+        description="Seconds without a verified beacon after which protected endpoints answer 503; `off` for never.",
+    ),
+    Variable(
+        name="TRUSTED_PROXIES",
+        field="trusted_proxies",
+        parse=_proxies,
+        default="",
+        description="CIDRs, comma separated, of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    ),
+    Variable(
+        name="SECURITY_HEADERS",
+        field="security_headers",
+        parse=boolean,
+        default="true",
+        description="Whether answers carry the security headers (nosniff, frame options, CSP, HSTS behind HTTPS).",
+    ),
+    Variable(
+        name="CORS_ORIGINS",
+        field="cors_origins",
+        parse=_origins,
+        default="",
+        description="Origins, comma separated, whose pages may read answers; empty: none, and OPTIONS is refused.",
+    ),
+    Variable(
+        name="QUERY_TIMEOUT_MAX_MS",
+        field="query_timeout_max_ms",
+        parse=integer(100, 3_600_000),
+        default="300000",
+        description="Upper bound in milliseconds of every endpoint's time limit.",
+    ),
+    Variable(
+        name="REQUESTS_IN_FLIGHT_MAX",
+        field="requests_in_flight_max",
+        parse=integer(1, 100_000),
+        default="1000",
+        description="Requests handled at once; further ones are answered 503 `node_busy`.",
+    ),
+    Variable(
+        name="VERIFIED_CREDENTIALS_MAX",
+        field="verified_credentials_max",
+        parse=integer(1, 1_000_000),
+        default="10000",
+        description="Entries of the cache of verified credentials.",
+    ),
+    Variable(
+        name="BCRYPT_THREADS",
+        field="bcrypt_threads",
+        parse=integer(1, 64),
+        default="1",
+        description="Threads that check passwords and API keys; each check takes a quarter of a second of CPU.",
+    ),
+    Variable(
+        name="BCRYPT_QUEUE_MAX",
+        field="bcrypt_queue_max",
+        parse=integer(1, 10_000),
+        default="32",
+        description="Checks that may wait; further ones are answered 503 `sign_in_busy`.",
+    ),
+    Variable(
+        name="SIGN_IN_FAILURES_WINDOW_S",
+        field="sign_in_failures_window_s",
+        parse=integer(1, 86_400),
+        default="300",
+        description="Seconds over which failed sign-ins are counted.",
+    ),
+    Variable(
+        name="SIGN_IN_FAILURES_CREDENTIAL_MAX",
+        field="sign_in_failures_credential_max",
+        parse=integer(1, 1_000_000),
+        default="10",
+        description="Wrong passwords of one user name from one address within the window; then 429.",
+    ),
+    Variable(
+        name="SIGN_IN_FAILURES_ADDRESS_MAX",
+        field="sign_in_failures_address_max",
+        parse=integer(1, 1_000_000),
+        default="50",
+        description="Wrong passwords from one address (IPv6: one /64) within the window; then 429.",
+    ),
+    Variable(
+        name="SIGN_IN_FORGERIES_ADDRESS_MAX",
+        field="sign_in_forgeries_address_max",
+        parse=integer(1, 10_000_000),
+        default="1000",
+        description="Refused keys and tokens from one address within the window; then they get 429 instead of 401.",
+    ),
+    Variable(name="HOST", field="host", parse=_address, default="127.0.0.1", description="Address to listen on."),
+    Variable(
+        name="PORT",
+        field="port",
+        parse=integer(1, 65_535),
+        default="8080",
+        description="Port for consumers.",
+    ),
+    Variable(
+        name="OPS_HOST",
+        field="ops_host",
+        parse=_address,
+        default="127.0.0.1",
+        description="Address of the ops routes.",
+    ),
+    Variable(
+        name="OPS_PORT",
+        field="ops_port",
+        parse=integer(1, 65_535),
+        default="9080",
+        description="Port of the ops routes: /-/live, /-/ready, /-/metrics.",
+    ),
+    Variable(
+        name="SHUTDOWN_GRACE_SECONDS",
+        field="shutdown_grace_s",
+        parse=integer(0, 3_600),
+        default="30",
+        description="Seconds that running requests get after SIGTERM.",
+    ),
+    Variable(
+        name="LOG_LEVEL",
+        field="log_level",
+        parse=one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        default="INFO",
+        description="The least severe level that is logged; request lines are INFO.",
+    ),
+    Variable(
+        name="APP_ENV",
+        field="app_env",
+        parse=one_of("production", "development", "test"),
+        default="production",
+        description="Where this runs.",
+    ),
+    Variable(
+        name="DEBUG",
+        field="debug",
+        parse=boolean,
+        default="false",
+        description="More detail in logs; refused together with APP_ENV=production.",
+    ),
+)
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    """The settings of this process. Raises `SettingsInvalid` with every problem."""
+    problems: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = read_settings(Settings, VARIABLES, environ, lambda name: Path(name).read_text(encoding="utf-8"))
+    except SettingsInvalid as error:
+        problems.extend(error.problems)
+    problems.extend(_contradictions(environ))
+    if settings is None or problems:
+        raise SettingsInvalid(problems)
+    return settings
+
+
+def _contradictions(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with variables together; read from the text, so that it is reported beside everything else."""
+    found = []
+    debug = environ.get("DEBUG", "false").strip().lower() in {"true", "1", "yes"}
+    if debug and environ.get("APP_ENV", "production").strip().lower() == "production":
+        found.append("DEBUG: true is refused with APP_ENV=production")
+    if environ.get("PORT", "8080") == environ.get("OPS_PORT", "9080"):
+        found.append("OPS_PORT: must not be the same as PORT")
+    return found
