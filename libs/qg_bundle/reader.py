@@ -134,7 +134,7 @@ class BundleReader:
         return [_bytes_or_raise(value) for value in await pipe.execute(raise_on_error=False)]
 
     async def _grouped(self, names: list[str]) -> list[slice]:
-        """Runs of `names` whose values together stay below `READ_BYTES_MAX`; a single larger one is a run of its own."""
+        """Runs of `names` whose values together stay below `READ_BYTES_MAX`; a larger one is a run of its own."""
         pipe = self._redis.pipeline(transaction=False)
         for name in names:
             pipe.strlen(name)

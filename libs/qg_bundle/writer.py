@@ -74,16 +74,16 @@ class BundleWriter:
         pipe.set(keys.checkpoint(revision), body)
         pipe.zadd(keys.CHECKPOINT_REVISIONS, {str(revision): revision})
         await pipe.execute()
-        await self._redis.execute_command("EVAL", _MOVE_FORWARD, 1, keys.CHECKPOINT_NEWEST, revision)
+        await self._run(_MOVE_FORWARD, keys.CHECKPOINT_NEWEST, revision)
 
     async def move_head(self, revision: int) -> int:
         """Make `revision` the head unless a newer one is there already; the head afterwards."""
-        moved = await self._redis.execute_command("EVAL", _MOVE_FORWARD, 1, keys.HEAD, revision)
+        moved = await self._run(_MOVE_FORWARD, keys.HEAD, revision)
         return int(moved)
 
     async def replace_head(self, found: bytes, revision: int) -> bool:
         """Put `revision` where `found` is still the head (nobody signed for it); whether it was."""
-        return bool(await self._redis.execute_command("EVAL", _REPLACE, 1, keys.HEAD, found, revision))
+        return bool(await self._run(_REPLACE, keys.HEAD, found, revision))
 
     async def replace_newest_checkpoint(self, revision: int) -> None:
         """Point at the checkpoint of `revision` whatever is there."""
@@ -123,6 +123,12 @@ class BundleWriter:
             expected.append((f"checkpoint:{checkpoint[0]}", checkpoint[1]))
         found = await pipe.execute(raise_on_error=False)
         return [name for (name, size), there in zip(expected, found, strict=True) if there != size]
+
+    async def _run(self, script: str, key: str, *arguments: bytes | int) -> bytes | int:
+        found: bytes | int = await self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+            "EVAL", script, 1, key, *arguments
+        )
+        return found
 
     async def _put_specs(self, specs: Iterable[StoredSpec], now: float, *, only_new: bool) -> None:
         for batch in _batches(specs, SPECS_PER_WRITE_MAX):

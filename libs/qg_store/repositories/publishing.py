@@ -208,6 +208,32 @@ async def checkpoint_marks(session: AsyncSession) -> list[CheckpointMark]:
     return [CheckpointMark(row.revision, row.created_at, row.size_bytes) for row in rows]
 
 
+async def newest_checkpoint_mark(session: AsyncSession, at_most: int) -> CheckpointMark | None:
+    """The newest checkpoint of a revision up to `at_most`, without its bytes."""
+    rows = await session.execute(
+        select(
+            StoredCheckpoint.revision,
+            StoredCheckpoint.created_at,
+            func.octet_length(StoredCheckpoint.body).label("size_bytes"),
+        )
+        .where(StoredCheckpoint.revision <= at_most)
+        .order_by(StoredCheckpoint.revision.desc())
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return CheckpointMark(row.revision, row.created_at, row.size_bytes) if row else None
+
+
+async def delta_sizes(session: AsyncSession, after: int, up_to: int) -> dict[int, int]:
+    """revision -> bytes of the signed deltas of the revisions in `(after, up_to]`."""
+    rows = await session.execute(
+        select(Revision.revision, func.octet_length(Revision.delta).label("size_bytes")).where(
+            Revision.revision > after, Revision.revision <= up_to
+        )
+    )
+    return {row.revision: row.size_bytes for row in rows}
+
+
 async def drop_checkpoints(session: AsyncSession, kept: Collection[int]) -> None:
     """Forget all checkpoints older than the newest kept one, but the kept ones. Activation lock."""
     await session.execute(

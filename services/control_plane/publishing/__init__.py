@@ -1,0 +1,1 @@
+"""From a saved change to a revision that every node serves."""

@@ -1,0 +1,144 @@
+"""Putting what Postgres says into Redis: one pass, repeatable by anyone at any time.
+
+Order matters: specs, deltas, checkpoint, then the head, then the beacon and the hint. A pass that dies anywhere leaves
+a bundle whose head leads nowhere new.
+"""
+
+import time
+from collections.abc import Callable, Collection
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.publishing.fault_points import FaultPoint, FaultPoints
+from qg_bundle.envelope import open_checkpoint, seal_beacon
+from qg_bundle.limits import DELTAS_PER_READ_MAX
+from qg_bundle.writer import BundleWriter, StoredSpec
+from qg_core.revisions import Beacon
+from qg_core.signatures import Signer, Verifier
+from qg_store.engine import SessionFactory
+from qg_store.repositories import publishing as ledger
+from qg_store.repositories.publishing import SealedRow
+
+DELTAS_PER_BATCH = 100
+
+
+class Activated(msgspec.Struct, frozen=True):
+    """What a pass did: Redis went from `from_revision` to `revision`."""
+
+    revision: int
+    from_revision: int
+    specs: int
+    deltas: int
+
+
+class Activation:
+    """Reads Postgres, writes Redis. Raises what SQLAlchemy raises or one of `link.LINK_ERRORS`."""
+
+    def __init__(
+        self,
+        *,
+        gateway_id: str,
+        sessions: SessionFactory,
+        writer: BundleWriter,
+        signer: Signer,
+        verifier: Verifier,
+        faults: FaultPoints | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._gateway_id = gateway_id
+        self._sessions = sessions
+        self._writer = writer
+        self._signer = signer
+        self._verifier = verifier
+        self._faults = faults or FaultPoints()
+        self._now = now
+
+    async def run(self, *, redis_head: int | None = None) -> Activated:
+        """Bring Redis up to the head, from the last activated revision or from `redis_head` if that is less.
+
+        `redis_head` is what was found in Redis (0: nothing); None: as Postgres has it.
+        """
+        async with self._sessions() as session:
+            await ledger.lock_activation(session)
+            issued_at = self._now()
+            heads = await ledger.heads(session)
+            since = heads.activated if redis_head is None else min(heads.activated, redis_head)
+            if heads.head == 0 or since >= heads.head:
+                return Activated(heads.head, since, 0, 0)
+            specs, deltas = await self._put_between(session, since, heads.head)
+            await self._writer.move_head(heads.head)
+            self._faults.reach(FaultPoint.AFTER_HEAD)
+            await self.put_beacon(heads.head, issued_at)
+            self._faults.reach(FaultPoint.BEFORE_HINT)
+            await self._writer.hint(heads.head)
+            await ledger.mark_activated(session, heads.head)
+            await session.commit()
+        return Activated(heads.head, since, specs, deltas)
+
+    async def put_beacon(self, head: int, issued_at: float) -> None:
+        """Sign and put a beacon: `head` was read from Postgres at `issued_at` (Unix seconds) or later."""
+        beacon = Beacon(gateway_id=self._gateway_id, head=head, issued_at=issued_at)
+        await self._writer.put_beacon(seal_beacon(self._signer, beacon))
+
+    async def beat(self) -> int:
+        """One beacon; the head it named. Never from memory: only Postgres knows that nothing newer exists."""
+        issued_at = self._now()
+        async with self._sessions() as session:
+            head = (await ledger.heads(session)).head
+        if head:
+            await self.put_beacon(head, issued_at)
+        return head
+
+    async def put_again(self, wanted: Collection[str]) -> tuple[str, ...]:
+        """Put these parts over whatever is in Redis (`spec:<digest>`, `delta:<n>`, `checkpoint:<n>`); what was put.
+
+        Whatever Postgres doesn't have is passed over: node reports are nobody's word.
+        """
+        digests = [name.removeprefix("spec:") for name in wanted if name.startswith("spec:")]
+        done: list[str] = []
+        async with self._sessions() as session:
+            await ledger.lock_activation(session)
+            activated = (await ledger.heads(session)).activated
+            async for batch in ledger.specs(session, digests):
+                await self._writer.put_specs_again([StoredSpec(row.digest, row.body) for row in batch], self._now())
+                done += [f"spec:{row.digest}" for row in batch]
+            for name in wanted:
+                kind, _, number = name.partition(":")
+                if not (number.isdecimal() and len(number) <= 16 and int(number) <= activated):
+                    continue
+                if kind == "delta" and (rows := await ledger.deltas(session, int(number) - 1, int(number), 1)):
+                    await self._writer.put_deltas({row.revision: row.body for row in rows})
+                    done.append(name)
+                if kind == "checkpoint" and (row := await ledger.checkpoint(session, int(number))):
+                    await self._writer.put_checkpoint(row.revision, row.body)
+                    done.append(name)
+        return tuple(done)
+
+    async def _put_between(self, session: AsyncSession, since: int, head: int) -> tuple[int, int]:
+        """Put what leads from `since` to `head`; how many specs and deltas. A large step goes by the checkpoint."""
+        checkpoint = await ledger.newest_checkpoint(session, head)
+        steps = await ledger.count_revisions(session, since, head)
+        if checkpoint is not None and (since == 0 or (steps > DELTAS_PER_READ_MAX and checkpoint.revision > since)):
+            digests = self._named_by(checkpoint)
+            since = checkpoint.revision
+        else:
+            digests = set()
+        digests |= await ledger.digests_changed(session, since, head)
+        async for batch in ledger.specs(session, sorted(digests)):
+            await self._writer.put_specs([StoredSpec(row.digest, row.body) for row in batch], self._now())
+        self._faults.reach(FaultPoint.AFTER_SPECS)
+        put = 0
+        while rows := await ledger.deltas(session, since, head, DELTAS_PER_BATCH):
+            await self._writer.put_deltas({row.revision: row.body for row in rows})
+            since = rows[-1].revision
+            put += len(rows)
+        self._faults.reach(FaultPoint.AFTER_DELTAS)
+        if checkpoint is not None:
+            await self._writer.put_checkpoint(checkpoint.revision, checkpoint.body)
+        self._faults.reach(FaultPoint.AFTER_CHECKPOINT)
+        return len(digests), put
+
+    def _named_by(self, checkpoint: SealedRow) -> set[str]:
+        opened = open_checkpoint(self._verifier, self._gateway_id, checkpoint.body, checkpoint.revision)
+        return {entry.digest for entry in opened.value.entries}

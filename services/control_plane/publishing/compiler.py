@@ -1,0 +1,181 @@
+"""From the rows that a change touched to the specs that a revision puts or removes.
+
+A row whose plain content is what its published spec already says keeps those very bytes: sealing is randomised, so
+sealing again would change the digest and wake every node for nothing.
+"""
+
+import asyncio
+from collections.abc import Collection
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.publishing.plain import (
+    SECRET_TYPES,
+    Plain,
+    plain_auth_method,
+    plain_connection,
+    plain_credential,
+    plain_endpoint,
+    without_secret,
+)
+from qg_bundle.limits import SPEC_BYTES_MAX
+from qg_core.errors import FieldProblem, InvalidInput
+from qg_core.revisions import Change, SubjectKey
+from qg_core.specs import (
+    EndpointSpec,
+    Spec,
+    SpecKind,
+    SpecUnreadable,
+    decode_spec,
+    digest_of,
+    encode_spec,
+    sealed_row,
+)
+from qg_security.sealing import SealBroken, Sealer
+from qg_store.models import AuthMethod, Connection, Credential, Endpoint
+from qg_store.repositories import publishing as ledger
+from qg_store.repositories.publishing import SpecRow
+
+ROWS_PER_BATCH = 500
+"""Rows are loaded and sealed in batches; between them the event loop gets its turn (sealing costs some 40 us)."""
+
+_AFRESH = {"populate_existing": True}
+"""Rows as they are in Postgres: a noun may have changed many by one statement, past the session's objects."""
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """What a revision would change, sorted by subject, and the new spec bytes that it names."""
+
+    changes: tuple[Change, ...]
+    specs: tuple[SpecRow, ...]
+
+
+class Compiler:
+    """Opens secrets with `at_rest` (`ENCRYPTION_KEY`) and seals them for nodes with `bundle`.
+
+    `bundle` holds the first key of `BUNDLE_SEAL_KEY` alone: what is sealed under another one is sealed again.
+    """
+
+    def __init__(self, at_rest: Sealer, bundle: Sealer) -> None:
+        self._at_rest = at_rest
+        self._bundle = bundle
+
+    async def compile(self, session: AsyncSession, touched: Collection[SubjectKey]) -> Compiled:
+        """Compile the touched subjects as their rows are now.
+
+        A subject without row, or with an inactive or revoked one, is removed. Raises `InvalidInput` when a spec is too
+        large and `SealBroken` when a secret at rest doesn't open.
+        """
+        subjects = sorted(await self._with_credentials(session, set(touched)))
+        changes: list[Change] = []
+        specs: list[SpecRow] = []
+        for start in range(0, len(subjects), ROWS_PER_BATCH):
+            batch = subjects[start : start + ROWS_PER_BATCH]
+            plains = await self._plains(session, batch)
+            before = await ledger.published(session, batch)
+            for key in batch:
+                plain, old = plains.get(key), before.get(key)
+                if plain is None:
+                    if old is not None:
+                        changes.append(Change(kind=key.kind, id=key.id, digest=None))
+                elif old is None or not self._says_the_same(old.body, plain):
+                    spec = self._seal(plain)
+                    specs.append(spec)
+                    changes.append(Change(kind=key.kind, id=key.id, digest=spec.digest))
+            await asyncio.sleep(0)
+        return Compiled(tuple(changes), tuple(specs))
+
+    async def sealed_otherwise(self, session: AsyncSession) -> list[SubjectKey]:
+        """The published subjects whose secret does not open under the first key (after a rotation of keys)."""
+        manifest = await ledger.manifest(session)
+        chosen = [digest for key, digest in manifest.items() if key.kind in set(SECRET_TYPES)]
+        stale: list[SubjectKey] = []
+        async for batch in ledger.specs(session, chosen):
+            stale += [SubjectKey(row.kind, row.subject_id) for row in batch if not self._opens(row.body)]
+            await asyncio.sleep(0)
+        return stale
+
+    async def _with_credentials(self, session: AsyncSession, touched: set[SubjectKey]) -> set[SubjectKey]:
+        """A method that appears or disappears takes its credentials with it."""
+        methods = [key for key in touched if key.kind == SpecKind.AUTH_METHOD]
+        before = await ledger.published(session, methods)
+        for key in methods:
+            row = await session.get(AuthMethod, key.id, populate_existing=True)
+            active = row is not None and row.is_active
+            if active == (key in before):
+                continue
+            ids = set(await session.scalars(select(Credential.id).where(Credential.auth_method_id == key.id)))
+            if not active:
+                ids |= set(await ledger.published_credentials(session, key.id))
+            touched |= {SubjectKey(SpecKind.CREDENTIAL.value, credential_id) for credential_id in ids}
+        return touched
+
+    async def _plains(self, session: AsyncSession, batch: list[SubjectKey]) -> dict[SubjectKey, Plain]:
+        """What the rows of a batch say; removed, inactive and revoked ones are left out."""
+
+        def ids(kind: SpecKind) -> list[str]:
+            return [key.id for key in batch if key.kind == kind]
+
+        plains: list[Plain] = []
+        if chosen := ids(SpecKind.ENDPOINT):
+            endpoints = select(Endpoint).where(Endpoint.id.in_(chosen), Endpoint.is_active)
+            plains += [plain_endpoint(row) for row in await session.scalars(endpoints, execution_options=_AFRESH)]
+        if chosen := ids(SpecKind.CONNECTION):
+            connections = select(Connection).where(Connection.id.in_(chosen), Connection.is_active)
+            plains += [
+                plain_connection(row, self._at_rest)
+                for row in await session.scalars(connections, execution_options=_AFRESH)
+            ]
+        if chosen := ids(SpecKind.AUTH_METHOD):
+            methods = select(AuthMethod).where(AuthMethod.id.in_(chosen), AuthMethod.is_active)
+            plains += [
+                plain_auth_method(row, self._at_rest)
+                for row in await session.scalars(methods, execution_options=_AFRESH)
+            ]
+        if chosen := ids(SpecKind.CREDENTIAL):
+            credentials = (
+                select(Credential, AuthMethod)
+                .join(AuthMethod, AuthMethod.id == Credential.auth_method_id)
+                .where(Credential.id.in_(chosen), Credential.revoked_at.is_(None), AuthMethod.is_active)
+            )
+            for credential, method in await session.execute(credentials, execution_options=_AFRESH):
+                plains.append(plain_credential(credential, method, self._at_rest))
+        return {SubjectKey(plain.spec.kind_.value, plain.spec.id): plain for plain in plains}
+
+    def _says_the_same(self, body: bytes, plain: Plain) -> bool:
+        """Whether published bytes already say this, secret included, sealed so that nodes can open it."""
+        try:
+            spec = decode_spec(body)
+            if without_secret(spec) != plain.spec:
+                return False
+            return self._secret_of(spec) == plain.secret
+        except (SpecUnreadable, SealBroken):
+            return False
+
+    def _opens(self, body: bytes) -> bool:
+        try:
+            self._secret_of(decode_spec(body))
+        except SealBroken:
+            return False
+        except SpecUnreadable:
+            return True  # Nothing that this release could seal better.
+        return True
+
+    def _secret_of(self, spec: Spec) -> object:
+        if isinstance(spec, EndpointSpec) or spec.sealed is None:
+            return None
+        return self._bundle.open(sealed_row(spec.kind_, spec.id), spec.sealed, SECRET_TYPES[spec.kind_])
+
+    def _seal(self, plain: Plain) -> SpecRow:
+        spec = plain.spec
+        if plain.secret is not None and not isinstance(spec, EndpointSpec):
+            spec = msgspec.structs.replace(
+                spec, sealed=self._bundle.seal(sealed_row(spec.kind_, spec.id), plain.secret)
+            )
+        body = encode_spec(spec)
+        if len(body) > SPEC_BYTES_MAX:
+            message = f"{spec.kind_.value} {spec.id} is {len(body)} bytes when published; at most {SPEC_BYTES_MAX} fit"
+            raise InvalidInput([FieldProblem("", message)])
+        return SpecRow(digest_of(body), spec.kind_.value, spec.id, spec.format, body)
