@@ -53,9 +53,9 @@ select l.line_no, i.name as item, l.quantity, l.unit_price, l.quantity * l.unit_
         access=BEARER,
         description="Customers of one country, by name.",
         sql_text="""\
-select customer_id, name, segment
+select customer_id, name, city, segment
   from customers
- where country = :country
+ where country_code = :country
  order by name
  fetch first 10 rows only""",
         param_schema={"country": {"type": "string", "max_length": 2, "pattern": "[A-Z]{2}", "required": True}},
@@ -67,7 +67,7 @@ select customer_id, name, segment
         access=BEARER,
         description="Prices agreed with a supplier that hold on a day.",
         sql_text="""\
-select c.contract_id, i.name as item, c.unit_price, c.valid_from, c.valid_to
+select c.contract_id, i.name as item, c.unit_price, c.currency, c.valid_from, c.valid_to
   from supplier_contracts c
   join items i on i.item_id = c.item_id
  where c.supplier_id = :supplier_id
@@ -76,7 +76,7 @@ select c.contract_id, i.name as item, c.unit_price, c.valid_from, c.valid_to
  order by c.contract_id""",
         param_schema={
             "supplier_id": {"type": "integer", "minimum": 1},
-            "on_day": {"type": "date", "required": False, "default": "2026-06-30"},
+            "on_day": {"type": "date", "required": False, "default": "2025-12-01"},
         },
         sample_query="supplier_id=7",
     ),
@@ -84,12 +84,12 @@ select c.contract_id, i.name as item, c.unit_price, c.valid_from, c.valid_to
         name="Inventory of an item",
         path="inventory/by-item",
         access=BASIC,
-        description="How much of an item lies in which warehouse.",
+        description="How much of an item lies in which plant.",
         sql_text="""\
-select warehouse, on_hand
+select plant_code, on_hand, reserved
   from inventory_positions
  where item_id = :item_id
- order by warehouse""",
+ order by plant_code""",
         param_schema={"item_id": {"type": "integer", "minimum": 1}},
         sample_query="item_id=7",
     ),
@@ -99,12 +99,13 @@ select warehouse, on_hand
         access=BASIC,
         description="Planned units per plant and day.",
         sql_text="""\
-select plant, capacity_date, units
+select plant_code, capacity_date, sum(capacity_units) as units, sum(booked_units) as booked
   from production_capacity
  where capacity_date between :first_day and :last_day
- order by capacity_date, plant""",
+ group by plant_code, capacity_date
+ order by capacity_date, plant_code""",
         param_schema={"first_day": {"type": "date"}, "last_day": {"type": "date"}},
-        sample_query="first_day=2026-03-02&last_day=2026-03-04",
+        sample_query="first_day=2025-03-03&last_day=2025-03-04",
     ),
     DemoEndpoint(
         name="Item categories",

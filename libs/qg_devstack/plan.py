@@ -88,8 +88,8 @@ VARIABLES = (
     Variable(
         name="DEV_SCALE",
         field="scale",
-        parse=number(0.001, 100),
-        default="0.1",
+        parse=number(0.001, 50),
+        default="1",
         description="how many rows the stand-in's demo schema holds, relative to its full size",
     ),
     Variable(
