@@ -1,5 +1,6 @@
 """The demo's statements give rows on the demo schema, through the real driver."""
 
+from collections.abc import Callable
 from datetime import date
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,7 @@ import pytest
 from qg_devstack.demo_endpoints import ENDPOINTS, DemoEndpoint
 from qg_devstack.servers import StandinAddress
 
-READ = {"integer": int, "date": date.fromisoformat, "string": str}
+READ: dict[str, Callable[[str], int | str | date]] = {"integer": int, "date": date.fromisoformat, "string": str}
 
 
 def binds_of(endpoint: DemoEndpoint) -> dict[str, int | str | date]:
