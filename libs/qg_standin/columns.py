@@ -186,9 +186,7 @@ _SCALAR_ENCODERS: dict[Kind, Callable[[], ColumnEncoder]] = {
 }
 
 
-def encoder_for(
-    column: Column, lob: Callable[[Kind, str | bytes], bytes] | None, fetch_type: int
-) -> ColumnEncoder:
+def encoder_for(column: Column, lob: Callable[[Kind, str | bytes], bytes] | None, fetch_type: int) -> ColumnEncoder:
     """The encoder of one result column.
 
     `fetch_type` is the client's define (LONG and LONG RAW: a LOB's value in line); `lob` makes a locator.

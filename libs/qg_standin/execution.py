@@ -35,6 +35,7 @@ from qg_standin.values import BLOB, CLOB, BindValue, decode_bind
 
 T = TypeVar("T")
 _SET_ASIDE_BYTES_MAX = 256 * 1024 * 1024
+_EXECUTE_AND_FETCH = requests.OPTION_EXECUTE | requests.OPTION_FETCH
 _DEFINABLE = frozenset({Action.CHANGE, Action.DEFINE})
 
 
@@ -78,22 +79,19 @@ class Execution:
             cursor = self.cursors.get(request.cursor_id)
         if request.bind_types is not None:
             cursor.bind_types = request.bind_types
-            cursor.carrying = returning_values(
-                cursor.sql, placeholder_offsets(cursor.sql), len(request.bind_types)
-            )
+            cursor.carrying = returning_values(cursor.sql, placeholder_offsets(cursor.sql), len(request.bind_types))
             cursor.plan = None
         if request.define_types is not None:
             cursor.define_types = request.define_types
         return cursor
 
-    def answer_from_cache(self, request: requests.Execute, response: Response) -> bool:
+    def answer_from_cache(self, cursor: Cursor, request: requests.Execute, response: Response) -> bool:
         """Answer on the spot if plan and rows are known; False: nothing was done."""
-        if not request.options & requests.OPTION_EXECUTE or len(request.rows) > 1 or self.transaction.is_open:
+        if request.options & _EXECUTE_AND_FETCH != _EXECUTE_AND_FETCH or len(request.rows) > 1:
             return False
-        if request.define_types is not None or request.describes_only:
+        if self.transaction.is_open or request.define_types is not None or request.describes_only:
             return False
         row = request.rows[0] if request.rows else ()
-        cursor = self.cursor_for(request)
         plan = self._shared.planner.known(cursor.sql, _kinds(cursor.bind_types, row))
         if plan is None or plan.action is not Action.QUERY or plan.has_lobs:
             return False
@@ -108,9 +106,8 @@ class Execution:
         self._add_rows(cursor, source.take(request.rows_wanted), response)
         return True
 
-    async def execute(self, request: requests.Execute, call: Call, response: Response) -> None:
+    async def execute(self, cursor: Cursor, request: requests.Execute, call: Call, response: Response) -> None:
         """Run a statement and add its whole response but the end of the stream of packets."""
-        cursor = self.cursor_for(request)
         row = request.rows[0] if request.rows else ()
         if not request.options & requests.OPTION_EXECUTE and not request.describes_only:
             await self._define_or_fetch(cursor, request, call, response)
@@ -166,9 +163,7 @@ class Execution:
     def _make_plan(self, cursor: Cursor, values: dict[str, BindValue], kinds: BindKinds) -> Plan:
         engine = self._shared.engines.acquire()
         try:
-            return self._shared.planner.plan(
-                cursor.sql, cursor.parameters, values, kinds, self._around, engine
-            )
+            return self._shared.planner.plan(cursor.sql, cursor.parameters, values, kinds, self._around, engine)
         finally:
             self._shared.engines.release(engine)
 
@@ -189,13 +184,14 @@ class Execution:
         call: Call,
         response: Response,
     ) -> None:
+        cursor.row = row
         needs_define = plan.has_lobs and cursor.define_types is None
-        if request.describes_only or needs_define:
-            response.add(replies.describe(plan.columns, self.field_version))
+        if request.describes_only or needs_define or not request.options & requests.OPTION_FETCH:
+            # Without the fetch option the client wants no rows yet: it may define the columns anew.
+            response.add(self._shared.planner.described(plan, self.field_version))
             cursor.described = plan
             self._end(cursor, response, 0)
             return
-        cursor.row = row
         await self._start(cursor, plan, call)
         if request.rows_wanted and cursor.source is not None:
             await self._first(cursor, call)
@@ -203,7 +199,7 @@ class Execution:
         await self._send_rows(cursor, request.rows_wanted, call, response, executed=True)
 
     def _describe(self, cursor: Cursor, plan: Plan, request: requests.Execute, response: Response) -> None:
-        if not request.is_reexecute or cursor.described is None or cursor.described.columns != plan.columns:
+        if not request.is_reexecute or cursor.described is not plan:
             response.add(self._shared.planner.described(plan, self.field_version))
             cursor.described = plan
 
@@ -238,9 +234,7 @@ class Execution:
             source = StreamSource(engine, self._encoders(cursor, plan), lambda _: None, None, key, generation)
         else:
             engine = engines.acquire()
-            source = StreamSource(
-                engine, self._encoders(cursor, plan), engines.release, cache, key, generation
-            )
+            source = StreamSource(engine, self._encoders(cursor, plan), engines.release, cache, key, generation)
         cursor.source = source
         engine.execute(plan.sql, plan.parameters(values))
 
@@ -325,9 +319,7 @@ class Execution:
             is_last=is_last, executed=executed,
         )  # fmt: skip
 
-    async def _define_or_fetch(
-        self, cursor: Cursor, request: requests.Execute, call: Call, response: Response
-    ) -> None:
+    async def _define_or_fetch(self, cursor: Cursor, request: requests.Execute, call: Call, response: Response) -> None:
         if request.options & requests.OPTION_FETCH and request.define_types is None:
             await self.fetch(cursor, request.rows_wanted, call, response)
         elif request.options & requests.OPTION_PARSE and request.define_types is None:
@@ -401,9 +393,7 @@ def _fetch_type(defines: tuple[BindType, ...], index: int, column: Column) -> in
 
 
 def _kinds(bind_types: tuple[BindType, ...], row: RawRow) -> BindKinds:
-    return tuple(
-        kind_of_bind(bind.type_number) if raw else None for bind, raw in zip(bind_types, row, strict=False)
-    )
+    return tuple(kind_of_bind(bind.type_number) if raw else None for bind, raw in zip(bind_types, row, strict=False))
 
 
 def _cache_key(cursor: Cursor, row: RawRow) -> Hashable:

@@ -145,5 +145,3 @@ def welcome(proof: bytes, *, session_id: int, serial: int, version_number: int, 
             ("AUTH_MAX_IDEN_LENGTH", b"128", 0),
         ]
     )
-
-

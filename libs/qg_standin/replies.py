@@ -117,5 +117,3 @@ def _describe_column(column: Column, position: int, field_version: int) -> bytes
             b"\x00\x00\x00" if field_version >= 24 else b"",
         )
     )
-
-

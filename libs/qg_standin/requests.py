@@ -169,9 +169,7 @@ class RequestParser:
             bind_types = read_bind_types(reader, bind_count, self.field_version)
             if options & OPTION_EXECUTE and not options & OPTION_DESCRIBE:
                 rows = self._bind_rows(reader, options, sql, bind_types, cursor_id, words)
-        return Execute(
-            options, cursor_id, sql, min(rows_wanted, _ROWS_MAX), bind_types, define_types, rows
-        )
+        return Execute(options, cursor_id, sql, min(rows_wanted, _ROWS_MAX), bind_types, define_types, rows)
 
     def _bind_rows(
         self,
@@ -192,9 +190,7 @@ class RequestParser:
         if carrying == 0:
             return []
         count = 1 if words[7] == 1 else max(words[1], 1)
-        return [
-            read_bind_row(reader, bind_types, values=carrying, is_plsql=is_plsql) for _ in range(count)
-        ]
+        return [read_bind_row(reader, bind_types, values=carrying, is_plsql=is_plsql) for _ in range(count)]
 
     def _reexecute(self, code: int, reader: Reader) -> Execute:
         cursor_id = reader.ub()
@@ -206,9 +202,7 @@ class RequestParser:
         rows = []
         if carrying:
             count = 1 if fetches else max(iterations, 1)
-            rows = [
-                read_bind_row(reader, bind_types, values=carrying, is_plsql=is_plsql) for _ in range(count)
-            ]
+            rows = [read_bind_row(reader, bind_types, values=carrying, is_plsql=is_plsql) for _ in range(count)]
         options = OPTION_EXECUTE | (OPTION_FETCH if fetches else 0) | (OPTION_COMMIT if options2 & 1 else 0)
         return Execute(
             options,

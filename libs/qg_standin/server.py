@@ -17,7 +17,7 @@ from qg_standin.faults import Faults
 from qg_standin.link import Link
 from qg_standin.macros import definitions
 from qg_standin.profile import PROFILE_19, Profile
-from qg_standin.schema import load_demo
+from qg_standin.demo import load_demo
 from qg_standin.session import Session
 from qg_standin.session_view import SessionView, Surroundings
 from qg_standin.sql.plan import Planner

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from qg_standin import logon, negotiation, packets, replies, requests
 from qg_standin.accounts import Accounts
+from qg_standin.cursors import Cursor
 from qg_standin.execution import Execution, Shared
 from qg_standin.failures import OracleError
 from qg_standin.faults import Faults
@@ -158,10 +159,7 @@ class Session:
             if faults.take_drop():
                 self.link.abort()
                 return
-            failure = faults.take_execute_error()
-            if failure is None and not faults.delay_ms and self._answer_on_the_spot(execution, function):
-                return
-            self._run(lambda call: self._execute(execution, function, failure, call))
+            self._start_execute(execution, function)
         elif isinstance(function, requests.Fetch):
             self._run(lambda call: self._fetch(execution, function, call))
         elif isinstance(function, LobCall):
@@ -169,16 +167,21 @@ class Session:
         else:
             self._simple(execution, function.code)
 
-    def _answer_on_the_spot(self, execution: Execution, function: requests.Execute) -> bool:
+    def _start_execute(self, execution: Execution, function: requests.Execute) -> None:
+        faults = self._host.faults
         response = self._response()
         try:
-            if not execution.answer_from_cache(function, response):
-                return False
+            cursor = execution.cursor_for(function)
+            failure = faults.take_execute_error()
+            if failure is not None:
+                raise failure
+            if not faults.delay_ms and execution.answer_from_cache(cursor, function, response):
+                response.finish()
+                return
         except OracleError as error:
             self._fail(error)
-            return True
-        response.finish()
-        return True
+            return
+        self._run(lambda call: self._execute(execution, cursor, function, call))
 
     # -- calls
 
@@ -232,13 +235,9 @@ class Session:
         )
         response.finish()
 
-    async def _execute(
-        self, execution: Execution, function: requests.Execute, failure: OracleError | None, call: Call
-    ) -> None:
-        if failure is not None:
-            raise failure
+    async def _execute(self, execution: Execution, cursor: Cursor, function: requests.Execute, call: Call) -> None:
         response = self._response()
-        await execution.execute(function, call, response)
+        await execution.execute(cursor, function, call, response)
         call.check()
         response.finish()
 
@@ -291,9 +290,7 @@ class Session:
             self._refuse(OracleError(self._host.faults.refuse_logon_code))
             return
         threads = self._host.shared.threads
-        proof = await asyncio.get_running_loop().run_in_executor(
-            threads, exchange.prove, function.request.pairs
-        )
+        proof = await asyncio.get_running_loop().run_in_executor(threads, exchange.prove, function.request.pairs)
         if proof is None or self._user is None:
             self._refuse(OracleError(1017))
             return

@@ -83,9 +83,7 @@ def encode_date(value: dt.date) -> bytes:
     if isinstance(value, dt.datetime):
         hour, minute, second = value.hour, value.minute, value.second
     year = value.year
-    return bytes(
-        (7, year // 100 + 100, year % 100 + 100, value.month, value.day, hour + 1, minute + 1, second + 1)
-    )
+    return bytes((7, year // 100 + 100, year % 100 + 100, value.month, value.day, hour + 1, minute + 1, second + 1))
 
 
 def encode_timestamp(value: dt.datetime) -> bytes:

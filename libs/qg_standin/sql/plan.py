@@ -122,9 +122,9 @@ class Planner:
             inferred.declare(session_columns)
         for output in outputs:
             output.resolve(inferred)
+        tree = rewrite(tree, inferred)
         replace_connect_by(tree)
         replace_rownum(tree)
-        tree = rewrite(tree, inferred)
         if action is Action.CHANGE:
             return Plan(action, tree.sql("duckdb"), (), _parameters(tree), sleeps, False), session_columns is not None
         found = _describe(tree, values, engine)
@@ -155,9 +155,7 @@ def _parameters(tree: exp.Expression) -> frozenset[str]:
     return frozenset(node.name for node in tree.find_all(exp.Placeholder))
 
 
-def _describe(
-    tree: exp.Expression, values: Mapping[str, BindValue], engine: EngineSession
-) -> list[EngineColumn]:
+def _describe(tree: exp.Expression, values: Mapping[str, BindValue], engine: EngineSession) -> list[EngineColumn]:
     """The result's columns, without computing a row."""
     empty = tree.copy()
     if isinstance(empty, exp.Subquery):
@@ -175,9 +173,7 @@ def _describe(
 def _shaped(tree: exp.Expression, columns: Sequence[Column], found: Sequence[EngineColumn]) -> str:
     """The query wrapped so that each column comes in the shape its encoder wants."""
     names = [f"c{i}" for i in range(1, len(columns) + 1)]
-    shapes = [
-        _shape(column, entry).format(name) for column, entry, name in zip(columns, found, names, strict=True)
-    ]
+    shapes = [_shape(column, entry).format(name) for column, entry, name in zip(columns, found, names, strict=True)]
     return f"select {', '.join(shapes)} from ({tree.sql('duckdb')}) as qg({', '.join(names)})"
 
 
