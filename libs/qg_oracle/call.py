@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import oracledb
 
 from qg_core.errors import DatabaseBusy, DeadlineExceeded, GatewayError, QueryTimedOut
 from qg_oracle.cancelling import CallCancelled, CancelSignal
-from qg_oracle.columns import Column, DescribingCursor
+from qg_oracle.columns import Column, DescribingCursor, column_of
 from qg_oracle.deadlines import Deadline
-from qg_oracle.errors import FailureKind, classify, to_gateway_error
+from qg_oracle.errors import Failure, FailureKind, classify, to_gateway_error
 from qg_oracle.events import AbandonedCallEnded, CallAbandoned, CallRetried
 from qg_oracle.pool import Pool
 from qg_oracle.sessions import Session
@@ -27,6 +27,9 @@ CANCEL_GRACE_S = 5.0
 PING_TIMEOUT_MS = 1_500
 TIMED_OUT = "deadline"
 
+Explain = Callable[[Failure], GatewayError]
+"""Makes the caller's error of a classified one."""
+
 
 class Call:
     """Counts against its statement and its pool from the first to the last moment, whoever still waits for it."""
@@ -38,6 +41,7 @@ class Call:
         "_cancel",
         "_cursor",
         "_encoder",
+        "_explain",
         "_grace",
         "_loop",
         "_session",
@@ -46,6 +50,7 @@ class Call:
         "_task",
         "_timer",
         "_waiter",
+        "bind_names",
         "columns",
         "deadline",
         "finished",
@@ -64,13 +69,15 @@ class Call:
         binds: Mapping[str, Any],
         tags: Tags,
         deadline: Deadline,
-        cancel: CancelSignal | None,
+        cancel: CancelSignal | None = None,
+        explain: Explain = to_gateway_error,
     ) -> None:
         self.pool = pool
         self.statement = statement
         self.tags = tags
         self.deadline = deadline
         self.columns: tuple[Column, ...] = ()
+        self.bind_names: tuple[str, ...] = ()
         self.row_count = 0
         self.size = 0
         self.truncated = False
@@ -78,6 +85,7 @@ class Call:
         self._asked = 0
         self._binds = binds
         self._cancel = cancel
+        self._explain = explain
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
         self._cursor: DescribingCursor | None = None
@@ -152,6 +160,16 @@ class Call:
         before = self.row_count
         chunk = self._encode(await cursor.fetchmany(asked))
         return b"," + chunk if self.row_count > before else None
+
+    async def describe(self) -> bytes | None:
+        """Let the database parse the statement; fills `columns` and `bind_names`."""
+        session = await self._acquire()
+        cursor = self._cursor = DescribingCursor(session.connection)
+        await cursor.parse(self.statement.sql)
+        self.columns = tuple(column_of(metadata) for metadata in cursor.description or ())
+        self.bind_names = tuple(cursor.bindnames())
+        self._finish()
+        return None
 
     async def _acquire(self) -> Session:
         session = self.pool.take()
@@ -273,7 +291,7 @@ class Call:
         session = self._session
         if failure.kind is FailureKind.LOST or (session is not None and not session.healthy):
             self._let_go_of_dead(failure.code)
-        return to_gateway_error(failure)
+        return self._explain(failure)
 
     def _may_retry(self, session: Session, kind: FailureKind, started: float) -> bool:
         return (

@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
-from qg_oracle.call import Call
+from qg_oracle.call import Call, Explain
 from qg_oracle.cancelling import CallCancelled, CancelSignal
 from qg_oracle.columns import Column
 from qg_oracle.deadlines import Deadline
+from qg_oracle.errors import to_gateway_error, to_preview_error
 from qg_oracle.pool import Pool
 from qg_oracle.statements import Statement, Tags
 
@@ -76,20 +77,30 @@ async def execute(
     deadline: Deadline,
     tags: Tags,
     cancel: CancelSignal | None = None,
+    *,
+    explain: Explain = to_gateway_error,
 ) -> ResultStream:
     """Run `statement` and fetch its first batch.
 
     `deadline` covers all of it, the later batches and the time between them included: when it passes, the stream ends
     with `QueryTimedOut` and the session goes back. At most `rows_max + 1` rows are fetched.
 
-    Raises EndpointBusy, DatabaseBusy, DatabaseUnreachable, ConnectionUnavailable, DeadlineExceeded (the pool had no
-    session within half of the time), QueryTimedOut, QueryFailed, DuplicateColumns (each with `cause_code`), and
-    `CallCancelled` after `cancel` was fired.
+    Raises EndpointBusy, DatabaseBusy (also when the pool has no session within half of the time), DeadlineExceeded,
+    DatabaseUnreachable, ConnectionUnavailable, QueryTimedOut, QueryFailed, DuplicateColumns, each with `cause_code`
+    where there is one, and `CallCancelled` after `cancel` was fired. `explain` chooses the error of a classified one.
     """
     statement.enter()
-    call = Call(pool, statement, binds, tags, deadline, cancel)
+    call = Call(pool, statement, binds, tags, deadline, cancel, explain)
     first = await _owned(call, call.first_batch())
     return ResultStream(call, first if first is not None else b"")
+
+
+async def describe_in_call(pool: Pool, statement: Statement, deadline: Deadline) -> Call:
+    """A finished call that only let the database parse the statement."""
+    statement.enter()
+    call = Call(pool, statement, {}, Tags("", "describe", ""), deadline, explain=to_preview_error)
+    await _owned(call, call.describe())
+    return call
 
 
 async def _owned(call: Call, work: Coroutine[Any, Any, bytes | None]) -> bytes | None:
