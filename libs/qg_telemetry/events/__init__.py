@@ -4,6 +4,7 @@ One module per area: `requests`, `services`, and further ones beside them. An ev
 the module of its area; nothing else has to know about it.
 """
 
+from qg_telemetry.events.admins import AdminRequestServed, AdminSignedIn, AdminSignInRefused
 from qg_telemetry.events.base import Event, Level, Observe, every_event, ignore
 from qg_telemetry.events.catalogs import (
     CatalogRejected,
@@ -42,6 +43,9 @@ from qg_telemetry.events.services import (
 
 __all__ = [
     "ActivationFailed",
+    "AdminRequestServed",
+    "AdminSignInRefused",
+    "AdminSignedIn",
     "BundleRepaired",
     "CatalogRejected",
     "CatalogSwapped",

@@ -1,0 +1,30 @@
+"""Telling "Postgres is away or overloaded" from "the statement is wrong"."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+_SQLSTATE_CLASSES = ("08", "53", "57", "58")
+"""Connection exception, insufficient resources, operator intervention (also statement timeout), system error."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_READ_ONLY_TRANSACTION = "25006"
+"""A standby that was promoted elsewhere, or a failover in progress."""
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the same call may succeed later without anybody changing it."""
+    if isinstance(error, PoolTimeout | OperationalError | InterfaceError):
+        return True
+    if isinstance(error, asyncpg.PostgresError):
+        return _is_unavailable_state(error.sqlstate)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _is_unavailable_state(getattr(error.orig, "sqlstate", None))
+    # asyncpg raises the socket's own errors while it connects.
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+
+
+def _is_unavailable_state(sqlstate: str | None) -> bool:
+    return sqlstate is not None and (
+        sqlstate[:2] in _SQLSTATE_CLASSES or sqlstate in {_LOCK_NOT_AVAILABLE, _READ_ONLY_TRANSACTION}
+    )

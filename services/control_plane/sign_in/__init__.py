@@ -1,0 +1,1 @@
+"""How admins prove themselves: the password once, then a token."""
