@@ -14,7 +14,7 @@ from pathlib import Path
 from qg_standin.demo import SCALE_MAX, counts
 from qg_standin.server import CONNECTIONS_MAX, READER, WRITER, StandinServer
 
-_PASSWORD_VARIABLE = "QG_STANDIN_PASSWORD"  # noqa: S105  (the name of a variable)
+_PASSWORD_VARIABLE = "QG_STANDIN_PASSWORD"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +103,7 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(str(error)) from None
     try:
-        import uvloop  # noqa: PLC0415  (absent on Windows)
+        import uvloop
     except ImportError:
         asyncio.run(_serve(arguments))
     else:

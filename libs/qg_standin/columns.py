@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from qg_standin import values
 from qg_standin.values import NULL
@@ -97,7 +98,7 @@ class Column:
 
 
 Encoded = Iterable[bytes]
-ColumnEncoder = Callable[[Sequence[object]], Encoded]
+ColumnEncoder = Callable[[Sequence[Any]], Encoded]
 
 
 class _Memo(dict[object, bytes]):
@@ -145,8 +146,8 @@ def _each(encode: Callable[..., bytes]) -> ColumnEncoder:
     return encode_column
 
 
-def _longs(column: Sequence[object]) -> Encoded:
-    return [_long(value) for value in column]  # type: ignore[arg-type]  # the engine yields str or bytes
+def _longs(column: Sequence[Any]) -> Encoded:
+    return [_long(value) for value in column]
 
 
 _SECOND_OF_DAY = [bytes((s // 3600 + 1, s // 60 % 60 + 1, s % 60 + 1)) for s in range(86_400)]
@@ -162,10 +163,9 @@ def _dates() -> ColumnEncoder:
     memo = _Memo(_day)
     second_of_day = _SECOND_OF_DAY
 
-    def encode_column(column: Sequence[object]) -> Encoded:
+    def encode_column(column: Sequence[Any]) -> Encoded:
         return [
-            NULL if seconds is None else memo[seconds // 86_400] + second_of_day[seconds % 86_400]
-            for seconds in column  # type: ignore[attr-defined]  # the engine yields ints here
+            NULL if seconds is None else memo[seconds // 86_400] + second_of_day[seconds % 86_400] for seconds in column
         ]
 
     return encode_column

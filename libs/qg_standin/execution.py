@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeVar
 
 from qg_standin import replies, requests
@@ -17,9 +18,8 @@ from qg_standin.binds import BindType, RawRow, returning_values
 from qg_standin.cache import ResultCache
 from qg_standin.catalog import Catalog
 from qg_standin.changes import Transaction
-from qg_standin.columns import Column, encoder_for
+from qg_standin.columns import Column, ColumnEncoder, encoder_for
 from qg_standin.cursors import Cursor, Cursors
-from qg_standin.engine import EngineSession
 from qg_standin.engine_pool import EnginePool
 from qg_standin.failures import OracleError, unsupported
 from qg_standin.lobs import LobStore
@@ -207,7 +207,7 @@ class Execution:
         values = self._values(cursor, cursor.row)
         for seconds in plan.sleeps:
             wanted = values.get(seconds) if isinstance(seconds, str) else seconds
-            await call.sleep(float(wanted) if isinstance(wanted, int | float) or wanted else 0.0)
+            await call.sleep(float(wanted) if isinstance(wanted, int | float | Decimal) else 0.0)
         key = _cache_key(cursor, cursor.row)
         cacheable = plan.is_stable and not plan.has_lobs and not self.transaction.is_open
         if cacheable and (found := self._shared.cache.get(key)) is not None:
@@ -380,7 +380,7 @@ class Execution:
                 values[name] = decode_bind(bind.type_number, bind.charset_form, raw)
         return values
 
-    def _encoders(self, cursor: Cursor, plan: Plan) -> list[Callable[..., object]]:
+    def _encoders(self, cursor: Cursor, plan: Plan) -> list[ColumnEncoder]:
         defines = cursor.define_types or ()
         return [
             encoder_for(column, self.lobs.cell, _fetch_type(defines, index, column))

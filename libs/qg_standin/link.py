@@ -78,7 +78,7 @@ class Link(asyncio.Protocol):
         except Malformed as error:
             _log.warning("connection aborted: %s", error)
             self.abort()
-        except Exception:
+        except Exception:  # noqa: BLE001  (logged; one connection must not end the server)
             _log.exception("connection aborted")
             self.abort()
 
@@ -129,7 +129,7 @@ class Link(asyncio.Protocol):
         except Malformed as error:
             _log.warning("connection aborted: %s", error)
             self.abort()
-        except Exception:
+        except Exception:  # noqa: BLE001  (logged; one connection must not end the server)
             _log.exception("connection aborted")
             self.abort()
 

@@ -36,8 +36,8 @@ MACROS = (
     "ora_to_date(t, f) as cast(strptime(cast(t as varchar), f) as timestamp_s)",
     "ora_to_timestamp(t, f) as cast(strptime(cast(t as varchar), f) as timestamp)",
     "ora_nvl2(a, b, c) as case when a is not null then b else c end",
-    "ora_instr(t, s, p) as case when instr(substr(t, cast(p as integer)), s) = 0 then 0"
-    " else instr(substr(t, cast(p as integer)), s) + cast(p as integer) - 1 end",
+    """ora_instr(t, s, p) as case when instr(substr(t, cast(p as integer)), s) = 0 then 0
+         else instr(substr(t, cast(p as integer)), s) + cast(p as integer) - 1 end""",
     "sys_guid() as unhex(replace(cast(uuid() as varchar), '-', ''))",
     "rawtohex(r) as hex(r)",
     "hextoraw(t) as unhex(t)",

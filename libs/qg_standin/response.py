@@ -12,7 +12,7 @@ from qg_standin.replies import END_OF_RESPONSE
 _FLUSH_BYTES = 128 * 1024
 
 
-class CallInterrupted(Exception):  # noqa: N818
+class CallInterrupted(Exception):
     """The client broke this call off; nothing of its response may be sent any more."""
 
 

@@ -35,7 +35,7 @@ def encode_batch(rows: Rows, encoders: Sequence[ColumnEncoder]) -> list[bytes]:
     if not rows:
         return []
     columns = [encode(column) for encode, column in zip(encoders, zip(*rows, strict=True), strict=True)]
-    return list(map(b"".join, zip(repeat(b"\x07"), *columns)))  # noqa: B905  (repeat never ends)
+    return list(map(b"".join, zip(repeat(b"\x07"), *columns)))
 
 
 class CachedSource:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from qg_standin.accounts import Accounts
 from qg_standin.cache import ResultCache
 from qg_standin.catalog import Catalog
+from qg_standin.demo import load_demo
 from qg_standin.engine import DuckEngine
 from qg_standin.engine_pool import EnginePool
 from qg_standin.execution import Shared
@@ -17,7 +18,6 @@ from qg_standin.faults import Faults
 from qg_standin.link import Link
 from qg_standin.macros import definitions
 from qg_standin.profile import PROFILE_19, Profile
-from qg_standin.demo import load_demo
 from qg_standin.session import Session
 from qg_standin.session_view import SessionView, Surroundings
 from qg_standin.sql.plan import Planner

@@ -9,13 +9,14 @@ from typing import Protocol
 
 from qg_standin import logon, negotiation, packets, replies, requests
 from qg_standin.accounts import Accounts
+from qg_standin.binds import BindType
 from qg_standin.cursors import Cursor
 from qg_standin.execution import Execution, Shared
 from qg_standin.failures import OracleError
 from qg_standin.faults import Faults
 from qg_standin.link import Link
 from qg_standin.lob_requests import LobCall
-from qg_standin.packets import ConnectRequest, SDU_BYTES_MAX, SDU_BYTES_MIN
+from qg_standin.packets import SDU_BYTES_MAX, SDU_BYTES_MIN, ConnectRequest
 from qg_standin.profile import Profile
 from qg_standin.requests import Request, RequestParser
 from qg_standin.response import Call, CallInterrupted, Response
@@ -205,7 +206,7 @@ class Session:
         except Malformed as error:
             _log.warning("connection aborted: %s", error)
             self.link.abort()
-        except Exception:
+        except Exception:  # noqa: BLE001  (logged; one connection must not end the server)
             _log.exception("a call failed; connection aborted")
             self.link.abort()
         finally:
@@ -313,7 +314,7 @@ class Session:
         self._fail(error)
         self.link.close()
 
-    def _binds_of(self, cursor_id: int) -> tuple[tuple[requests.BindType, ...], int, bool]:
+    def _binds_of(self, cursor_id: int) -> tuple[tuple[BindType, ...], int, bool]:
         if self._execution is None:
             raise Malformed("an execution before the sign-in")
         return self._execution.cursors.binds_of(cursor_id)

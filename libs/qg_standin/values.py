@@ -69,12 +69,12 @@ def decode_number(raw: bytes) -> int | Decimal:
         sign, exponent = -1, (~raw[0] & 0xFF) - 193
         tail = raw[1:-1] if raw[-1] == 0x66 else raw[1:]
         pairs = [101 - digit for digit in tail]
-    value = 0
+    value: int = 0
     for pair in pairs:
         value = value * 100 + pair
     scale = exponent - len(pairs) + 1
     if scale >= 0:
-        return sign * value * 100**scale
+        return sign * value * int(100**scale)
     return Decimal(sign * value).scaleb(scale * 2) if value else 0
 
 

@@ -13,11 +13,11 @@ _U16 = Struct(">H")
 _U32 = Struct(">I")
 
 
-class NeedMore(Exception):  # noqa: N818  (a signal, not an error)
+class NeedMore(Exception):
     """The message continues in a packet that has not arrived yet."""
 
 
-class Malformed(Exception):  # noqa: N818
+class Malformed(Exception):
     """The peer sent what no client sends; the connection is aborted."""
 
 

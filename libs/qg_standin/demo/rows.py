@@ -17,7 +17,7 @@ def _pick(column: str, seed: int, *choices: str) -> str:
     return f"([{listed}])[1 + (hash({column} * 31 + {seed}) % {len(choices)})::int]"
 
 
-def _number(column: str, seed: int, below: int) -> str:
+def _number(column: str, seed: int, below: int | str) -> str:
     return f"(hash({column} * 31 + {seed}) % {below})::bigint"
 
 
@@ -54,7 +54,8 @@ FILLS: dict[str, str] = {
           timestamp '2005-01-01' + to_days({_number("i", 27, 6000)}::int)
         from range(1, {{suppliers}} + 1) r(i)""",
     "supplier_contracts": f"""
-        insert into supplier_contracts select i, 1 + {_number("i", 31, "{suppliers}")}, 1 + {_number("i", 32, "{items}")},
+        insert into supplier_contracts
+        select i, 1 + {_number("i", 31, "{suppliers}")}, 1 + {_number("i", 32, "{items}")},
           ({_number("i", 33, 900_000_000)} / 1000000.0 + 0.01)::decimal(14,6), {_pick("i", 34, "EUR", "USD", "JPY")},
           10 * (1 + {_number("i", 35, 500)}), {_DAY0} + to_days({_number("i", 36, 300)}::int),
           {_DAY0} + to_days(365 + {_number("i", 37, 700)}::int),
@@ -96,7 +97,8 @@ FILLS: dict[str, str] = {
                    (select unnest({list(_CATEGORIES[:3])}) as c, unnest([1, 2, 3]) as ci))""",
     "inventory_positions": f"""
         insert into inventory_positions select 'P' || lpad(p::varchar, 3, '0'), i,
-          ({_number("k", 71, 5_000_000)} / 1000.0)::decimal(12,3), ({_number("k", 72, 800_000)} / 1000.0)::decimal(12,3),
+          ({_number("k", 71, 5_000_000)} / 1000.0)::decimal(12,3),
+          ({_number("k", 72, 800_000)} / 1000.0)::decimal(12,3),
           ({_number("k", 73, 900_000)} / 1000.0)::decimal(12,3),
           {_DAY0} + to_microseconds({_number("k", 74, 31_536_000_000_000)})
         from (select p, i, p * 1000000 + i as k from range(1, {{plants}} + 1) rp(p), range(1, {{items}} + 1) ri(i)

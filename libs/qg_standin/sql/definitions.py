@@ -15,12 +15,12 @@ class Definition:
     table: str
     sql: str
     columns: Columns | None = None
-    query: exp.Expression | None = None
+    query: exp.Expr | None = None
     """CREATE ... AS: `sql` is the head, the query follows and gives the columns."""
     forgets: bool = False
 
 
-def define(tree: exp.Expression, catalog: Catalog) -> Definition:
+def define(tree: exp.Expr, catalog: Catalog) -> Definition:
     """The definition for a parsed DDL statement."""
     if isinstance(tree, exp.TruncateTable):
         name = tree.expressions[0].name

@@ -90,13 +90,13 @@ _TABLES: dict[str, Callable[[Surroundings], Table]] = {
 }
 
 
-def _literal(value: str | int | None, name: str) -> exp.Expression:
+def _literal(value: str | int | None, name: str) -> exp.Expr:
     if value is None:
         return exp.cast(exp.Null(), "decimal(10,0)" if name in _NUMBERS else "varchar")
     return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
 
 
-def _as_subquery(names: tuple[str, ...], rows: list[tuple[str | int | None, ...]], alias: str) -> exp.Expression:
+def _as_subquery(names: tuple[str, ...], rows: list[tuple[str | int | None, ...]], alias: str) -> exp.Expr:
     blank: tuple[str | int | None, ...] = (None,) * len(names)
     selects = [
         exp.Select(expressions=[exp.alias_(_literal(v, n), n, quoted=True) for v, n in zip(row, names, strict=True)])
@@ -104,13 +104,13 @@ def _as_subquery(names: tuple[str, ...], rows: list[tuple[str | int | None, ...]
     ]
     if not rows:
         selects[0].set("limit", exp.Limit(expression=exp.Literal.number(0)))
-    query: exp.Expression = selects[0]
+    query: exp.Expr = selects[0]
     for select in selects[1:]:
         query = exp.Union(this=query, expression=select, distinct=False)
     return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
 
 
-def replace_dictionary(tree: exp.Expression, around: Surroundings) -> Columns | None:
+def replace_dictionary(tree: exp.Expr, around: Surroundings) -> Columns | None:
     """Replace dictionary tables and calls; the types of the columns if there were any, else None."""
     columns: Columns = {}
     found = False
@@ -130,7 +130,7 @@ def replace_dictionary(tree: exp.Expression, around: Surroundings) -> Columns | 
     return columns if found else None
 
 
-def _session_value(node: exp.Expression, around: Surroundings) -> exp.Expression | None:
+def _session_value(node: exp.Expr, around: Surroundings) -> exp.Expr | None:
     name = node.name.upper()
     if isinstance(node, exp.Anonymous):
         if name == "SYS_CONTEXT" and len(node.expressions) >= 2:
@@ -141,7 +141,7 @@ def _session_value(node: exp.Expression, around: Surroundings) -> exp.Expression
     return None
 
 
-def _context(namespace: str, attribute: str, around: Surroundings) -> exp.Expression:
+def _context(namespace: str, attribute: str, around: Surroundings) -> exp.Expr:
     session = around.session
     values: dict[str, str | int | None] = {
         "CLIENT_IDENTIFIER": session.tag("client_identifier"),

@@ -34,12 +34,12 @@ def is_number_model(model: str) -> bool:
     return _NUMBER_MODEL.match(model) is not None
 
 
-def _call(name: str, *arguments: exp.Expression | str) -> exp.Anonymous:
+def _call(name: str, *arguments: exp.Expr | str) -> exp.Anonymous:
     operands = [exp.Literal.string(a) if isinstance(a, str) else a for a in arguments]
     return exp.Anonymous(this=name, expressions=operands)
 
 
-def _piece(part: str, value: exp.Expression, *, fill: bool) -> exp.Expression:
+def _piece(part: str, value: exp.Expr, *, fill: bool) -> exp.Expr:
     """One element of a date model that needs more than strftime."""
     upper = part.upper()
     if upper == "Q":
@@ -48,7 +48,7 @@ def _piece(part: str, value: exp.Expression, *, fill: bool) -> exp.Expression:
         return exp.cast(exp.Add(this=_call("dayofweek", value), expression=exp.Literal.number(1)), "varchar")
     if upper == "SSSSS":
         return exp.cast(_call("ora_second_of_day", value), "varchar")
-    named: exp.Expression = _call("strftime", value, _PARTS[upper])
+    named: exp.Expr = _call("strftime", value, _PARTS[upper])
     if upper in ("MONTH", "DAY") and fill:
         named = _call("rpad", named, exp.Literal.number(9), " ")
     if part.isupper():
@@ -56,9 +56,9 @@ def _piece(part: str, value: exp.Expression, *, fill: bool) -> exp.Expression:
     return _call("lower", named) if part.islower() else named
 
 
-def date_to_text(value: exp.Expression, model: str) -> exp.Expression:
+def date_to_text(value: exp.Expr, model: str) -> exp.Expr:
     """TO_CHAR(date, model)."""
-    pieces: list[exp.Expression] = []
+    pieces: list[exp.Expr] = []
     plain = ""
     fill = True
     for token in _TOKEN.findall(model):
@@ -92,7 +92,7 @@ def parse_model(model: str) -> str:
     return "".join(parts)
 
 
-def number_to_text(value: exp.Expression, model: str) -> exp.Expression:
+def number_to_text(value: exp.Expr, model: str) -> exp.Expr:
     """TO_CHAR(number, model) for digits, group, decimal and currency marks."""
     found = _NUMBER_MODEL.match(model)
     if found is None:
@@ -102,7 +102,7 @@ def number_to_text(value: exp.Expression, model: str) -> exp.Expression:
     grouped = "," if "G" in whole else ""
     places = len(fraction)
     rounded = exp.cast(_call("round", exp.cast(value, "double"), exp.Literal.number(places)), "double")
-    text: exp.Expression = _call("format", "{:" + grouped + f".{places}f" + "}", rounded)
+    text: exp.Expr = _call("format", "{:" + grouped + f".{places}f" + "}", rounded)
     zeros = len(whole) - whole.find("0") if "0" in whole else 0
     if zeros > 1 and not grouped:
         text = _call("ora_zero_pad", text, exp.Literal.number(zeros + (places + 1 if places else 0)))

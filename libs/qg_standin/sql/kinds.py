@@ -23,7 +23,7 @@ RAW = OracleType(Kind.RAW, size=2000)
 TIMES = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIMESTAMP_LTZ})
 _NAME_PARTS_MAX = 64
 
-_FIXED: dict[type[exp.Expression], OracleType] = {
+_FIXED: dict[type[exp.Expr], OracleType] = {
     exp.CurrentDate: DATE,
     exp.LastDay: DATE,
     exp.NextDay: DATE,
@@ -83,13 +83,13 @@ _SAME_AS_AN_ARGUMENT = (
 class Kinds:
     """The types of one statement's expressions."""
 
-    def __init__(self, tree: exp.Expression, catalog: Catalog, binds: Mapping[str, OracleType | None]) -> None:
+    def __init__(self, tree: exp.Expr, catalog: Catalog, binds: Mapping[str, OracleType | None]) -> None:
         self._binds = binds
         # Keeps the nodes too: an id is only unique while its object lives.
-        self._known: dict[int, tuple[exp.Expression, OracleType | None]] = {}
+        self._known: dict[int, tuple[exp.Expr, OracleType | None]] = {}
         self._by_alias: dict[str, Columns] = {}
         self._columns: Columns = {}
-        self._derived: dict[str, list[exp.Expression]] = {}
+        self._derived: dict[str, list[exp.Expr]] = {}
         for table in tree.find_all(exp.Table):
             if declared := catalog.columns(table.name):
                 self._by_alias[(table.alias_or_name).upper()] = declared
@@ -119,8 +119,8 @@ class Kinds:
                     return oracle
         return self._columns.get(name)
 
-    def of(self, node: exp.Expression | None) -> OracleType | None:
-        if not isinstance(node, exp.Expression):
+    def of(self, node: exp.Expr | None) -> OracleType | None:
+        if not isinstance(node, exp.Expr):
             return None
         known = self._known.get(id(node))
         if known is None:
@@ -128,20 +128,19 @@ class Kinds:
             known = self._known[id(node)] = (node, self._infer(node))
         return known[1]
 
-    def adopt(self, replacement: exp.Expression, node: exp.Expression) -> None:
+    def adopt(self, replacement: exp.Expr, node: exp.Expr) -> None:
         """A rewritten node has the type of the one it replaces."""
         self._known[id(replacement)] = (replacement, self.of(node))
 
-    def is_time(self, node: exp.Expression | None) -> bool:
+    def is_time(self, node: exp.Expr | None) -> bool:
         oracle = self.of(node)
         return oracle is not None and oracle.kind in TIMES
 
-    def _infer(self, node: exp.Expression) -> OracleType | None:
+    def _infer(self, node: exp.Expr) -> OracleType | None:
         if isinstance(node, exp.Column):
             if not node.table and node.name.upper() in ("ROWNUM", "LEVEL"):
                 return NUMBER_FREE
-            declared = self.column(node.name, node.table)
-            return declared
+            return self.column(node.name, node.table)
         if isinstance(node, exp.Literal):
             return OracleType(Kind.VARCHAR, size=max(len(node.name), 1)) if node.is_string else NUMBER_FREE
         if isinstance(node, exp.Placeholder):
@@ -181,7 +180,7 @@ class Kinds:
             return right
         return INTERVAL if INTERVAL in (left, right) else NUMBER_FREE
 
-    def _first_argument(self, node: exp.Expression) -> OracleType | None:
+    def _first_argument(self, node: exp.Expr) -> OracleType | None:
         for candidate in _arguments(node):
             if isinstance(candidate, exp.Null):
                 continue
@@ -197,7 +196,7 @@ def _widened(oracle: OracleType) -> OracleType:
     return NUMBER_FREE if oracle.kind is Kind.NUMBER else oracle
 
 
-def _arguments(node: exp.Expression) -> list[exp.Expression]:
+def _arguments(node: exp.Expr) -> list[exp.Expr]:
     if isinstance(node, exp.Case):
         results = [branch.args.get("true") for branch in node.args.get("ifs", ())]
         return [result for result in (*results, node.args.get("default")) if result is not None]
@@ -205,7 +204,6 @@ def _arguments(node: exp.Expression) -> list[exp.Expression]:
         return [value for value in (node.args.get("true"), node.args.get("false")) if value is not None]
     if isinstance(node, exp.DecodeCase):
         rest = node.expressions[1:]
-        results = rest[1::2] + (rest[-1:] if len(rest) % 2 else [])
-        return results
+        return rest[1::2] + (rest[-1:] if len(rest) % 2 else [])
     this = node.this
-    return [this, *node.expressions] if isinstance(this, exp.Expression) else list(node.expressions)
+    return [this, *node.expressions] if isinstance(this, exp.Expr) else list(node.expressions)

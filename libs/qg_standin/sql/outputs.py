@@ -21,7 +21,7 @@ class Output:
     """One item of the select list; a star has no name of its own."""
 
     name: str | None
-    expression: exp.Expression
+    expression: exp.Expr
     type: OracleType | None = None
 
     def resolve(self, kinds: Kinds) -> None:
@@ -32,15 +32,15 @@ class Output:
 _PARAMETER = re.compile(r":(QGB\d+)")
 
 
-def output_names(tree: exp.Expression, written: Mapping[str, str]) -> list[Output]:
+def output_names(tree: exp.Expr, written: Mapping[str, str]) -> list[Output]:
     """The select list of the statement's first branch, before anything is rewritten."""
-    node: exp.Expression = tree
+    node: exp.Expr = tree
     while not isinstance(node, exp.Select):
         node = node.this
     return [_output(item, written) for item in node.expressions]
 
 
-def _output(item: exp.Expression, written: Mapping[str, str]) -> Output:
+def _output(item: exp.Expr, written: Mapping[str, str]) -> Output:
     if item.is_star:
         return Output(None, item)
     if isinstance(item, exp.Alias):

@@ -17,7 +17,7 @@ from qg_standin.session_view import Surroundings
 from qg_standin.sql.definitions import Definition, define
 from qg_standin.sql.dictionary import replace_dictionary
 from qg_standin.sql.kinds import Kinds
-from qg_standin.sql.outputs import Output, column_of, output_names
+from qg_standin.sql.outputs import column_of, output_names
 from qg_standin.sql.rewrite import rewrite
 from qg_standin.sql.rownum import replace_connect_by, replace_rownum
 from qg_standin.sql.sleep import Seconds, take_sleeps
@@ -139,23 +139,23 @@ class Planner:
         return plan, session_columns is not None
 
 
-def _without_locks(tree: exp.Expression) -> exp.Expression:
+def _without_locks(tree: exp.Expr) -> exp.Expr:
     for select in tree.find_all(exp.Query):
         select.set("locks", None)
     return tree
 
 
-def _is_unstable(tree: exp.Expression) -> bool:
+def _is_unstable(tree: exp.Expr) -> bool:
     if any(True for _ in tree.find_all(*_UNSTABLE)):
         return True
     return any(call.name.upper() in _UNSTABLE_CALLS for call in tree.find_all(exp.Anonymous))
 
 
-def _parameters(tree: exp.Expression) -> frozenset[str]:
+def _parameters(tree: exp.Expr) -> frozenset[str]:
     return frozenset(node.name for node in tree.find_all(exp.Placeholder))
 
 
-def _describe(tree: exp.Expression, values: Mapping[str, BindValue], engine: EngineSession) -> list[EngineColumn]:
+def _describe(tree: exp.Expr, values: Mapping[str, BindValue], engine: EngineSession) -> list[EngineColumn]:
     """The result's columns, without computing a row."""
     empty = tree.copy()
     if isinstance(empty, exp.Subquery):
@@ -170,7 +170,7 @@ def _describe(tree: exp.Expression, values: Mapping[str, BindValue], engine: Eng
     return columns
 
 
-def _shaped(tree: exp.Expression, columns: Sequence[Column], found: Sequence[EngineColumn]) -> str:
+def _shaped(tree: exp.Expr, columns: Sequence[Column], found: Sequence[EngineColumn]) -> str:
     """The query wrapped so that each column comes in the shape its encoder wants."""
     names = [f"c{i}" for i in range(1, len(columns) + 1)]
     shapes = [_shape(column, entry).format(name) for column, entry, name in zip(columns, found, names, strict=True)]

@@ -16,19 +16,19 @@ from qg_standin.sql.formats import TRUNC_UNITS, date_to_text, is_number_model, n
 from qg_standin.sql.kinds import Kinds
 
 _DEFAULT_DATE_MODEL = "DD-MON-RR"
-Rule = Callable[[exp.Expression, Kinds], exp.Expression | None]
+Rule = Callable[[exp.Expr, Kinds], exp.Expr | None]
 
 
-def call(name: str, *arguments: exp.Expression | str) -> exp.Anonymous:
+def call(name: str, *arguments: exp.Expr | str) -> exp.Anonymous:
     operands = [exp.Literal.string(a) if isinstance(a, str) else a for a in arguments]
     return exp.Anonymous(this=name, expressions=operands)
 
 
-def engine_cast(value: exp.Expression, type_name: str) -> exp.Expression:
+def engine_cast(value: exp.Expr, type_name: str) -> exp.Expr:
     return exp.Cast(this=value, to=exp.DataType.build(type_name, dialect="duckdb"))
 
 
-def rewrite(tree: exp.Expression, kinds: Kinds) -> exp.Expression:
+def rewrite(tree: exp.Expr, kinds: Kinds) -> exp.Expr:
     """The whole tree for the engine; the given tree is consumed."""
     for node in reversed(list(tree.walk())):
         kinds.of(node)  # inferred before any child changes its shape
@@ -45,7 +45,7 @@ def rewrite(tree: exp.Expression, kinds: Kinds) -> exp.Expression:
     return tree
 
 
-def _add(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+def _add(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
     left, right = node.this, node.args["expression"]
     left_kind, right_kind = kinds.of(left), kinds.of(right)
     if kinds.is_time(right) and not kinds.is_time(left):
@@ -57,11 +57,11 @@ def _add(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
     return engine_cast(call("ora_add_days", engine_cast(left.copy(), "timestamp"), right.copy()), "timestamp_s")
 
 
-def _as_date_if(is_date: bool, value: exp.Expression) -> exp.Expression:  # noqa: FBT001
+def _as_date_if(is_date: bool, value: exp.Expr) -> exp.Expr:
     return engine_cast(value, "timestamp_s") if is_date else value
 
 
-def _subtract(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+def _subtract(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
     left, right = node.this, node.args["expression"]
     left_kind, right_kind = kinds.of(left), kinds.of(right)
     if not kinds.is_time(left):
@@ -77,19 +77,19 @@ def _subtract(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
     return engine_cast(call("ora_add_days", engine_cast(left.copy(), "timestamp"), days), "timestamp_s")
 
 
-def _divide(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+def _divide(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
     divisor = node.args["expression"]
     if isinstance(divisor, exp.Literal) and divisor.name.strip("0."):
         return None
     return call("ora_div", node.this.copy(), divisor.copy())
 
 
-def _concatenate(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _concatenate(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     parts = [part.copy() for part in node.flatten()]
     return call("concat", *parts)
 
 
-def _to_char(node: exp.Expression, kinds: Kinds) -> exp.Expression:
+def _to_char(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     value, model = node.this, node.args.get("format")
     if model is not None and not isinstance(model, exp.Literal):
         raise unsupported("TO_CHAR with a model that is no literal")
@@ -105,12 +105,12 @@ def _to_char(node: exp.Expression, kinds: Kinds) -> exp.Expression:
     return engine_cast(value.copy(), "varchar")
 
 
-def _truncate_to(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _truncate_to(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     unit = node.args.get("unit")
     return truncated_date(node.this.copy(), unit.name if unit is not None else "DD")
 
 
-def truncated_date(value: exp.Expression, model: str) -> exp.Expression:
+def truncated_date(value: exp.Expr, model: str) -> exp.Expr:
     model = model.upper()
     stamp = engine_cast(value, "timestamp")
     if model in ("DAY", "DY", "D"):
@@ -123,7 +123,7 @@ def truncated_date(value: exp.Expression, model: str) -> exp.Expression:
     return engine_cast(value, "timestamp_s")
 
 
-def _to_date(node: exp.Expression, kinds: Kinds) -> exp.Expression:
+def _to_date(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     model = node.args.get("format")
     if kinds.is_time(node.this):
         return engine_cast(node.this.copy(), "timestamp_s")
@@ -132,23 +132,23 @@ def _to_date(node: exp.Expression, kinds: Kinds) -> exp.Expression:
     return call("ora_to_date", node.this.copy(), parse_model(model.name))
 
 
-def _to_timestamp(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _to_timestamp(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     model = node.args.get("format")
     if model is None or (isinstance(node.this, exp.Literal) and model.name == "%Y-%m-%d %H:%M:%S.%f"):
         return engine_cast(node.this.copy(), "timestamp")
     return call("ora_to_timestamp", node.this.copy(), parse_model(model.name))
 
 
-def _date_literal(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _date_literal(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     return engine_cast(node.this.copy(), "timestamp_s")
 
 
-def _now(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _now(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     is_date = bool(node.args.get("sysdate")) or isinstance(node, exp.CurrentDate)
     return call("ora_sysdate") if is_date else call("now")
 
 
-def _cast(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+def _cast(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
     oracle = declared_type(node.args["to"])
     if oracle is None:
         return None
@@ -168,46 +168,46 @@ def _cast(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
     return engine_cast(value, storage_type(oracle))
 
 
-def _literal(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+def _literal(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
     if node.args.get("is_string") and node.name == "" and not isinstance(node.parent, exp.GroupConcat):
         return exp.Null()
     return None
 
 
-def _pad(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _pad(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     fill = node.args.get("fill_pattern")
     name = "lpad" if node.args.get("is_left") else "rpad"
     length = engine_cast(node.args["expression"].copy(), "integer")
     return call(name, engine_cast(node.this.copy(), "varchar"), length, fill.copy() if fill else " ")
 
 
-def _instr(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _instr(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     start = node.args.get("position")
     if start is None:
         return call("instr", node.this.copy(), node.args["substr"].copy())
     return call("ora_instr", node.this.copy(), node.args["substr"].copy(), start.copy())
 
 
-def _regexp_replace(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _regexp_replace(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     replacement = node.args.get("replacement")
     text = replacement.copy() if replacement else exp.Literal.string("")
     return call("regexp_replace", node.this.copy(), node.args["expression"].copy(), text, "g")
 
 
-def _months_between(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _months_between(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     first, second = node.this.copy(), node.args["expression"].copy()
     return call("ora_months_between", engine_cast(first, "timestamp"), engine_cast(second, "timestamp"))
 
 
-def _add_months(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _add_months(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     return call("ora_add_months", node.this.copy(), node.args["expression"].copy())
 
 
-def _next_day(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _next_day(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     return call("ora_next_day", node.this.copy(), call("ora_week_day", node.args["expression"].copy()))
 
 
-def _window(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+def _window(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
     inner = node.this
     if not (isinstance(inner, exp.Anonymous) and inner.name.upper() == "RATIO_TO_REPORT"):
         return None
@@ -217,7 +217,7 @@ def _window(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
     return exp.Paren(this=exp.Div(this=engine_cast(value.copy(), "double"), expression=over))
 
 
-def _anonymous(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
+def _anonymous(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
     name = node.name.upper()
     arguments = node.expressions
     if name == "TRUNC" and arguments and kinds.is_time(arguments[0]):
@@ -233,31 +233,31 @@ def _anonymous(node: exp.Expression, kinds: Kinds) -> exp.Expression | None:
 
 
 def _simple(name: str) -> Rule:
-    def rule(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+    def rule(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
         rest = [argument.copy() for argument in (node.this, node.args.get("expression")) if argument is not None]
         return call(name, *rest)
 
     return rule
 
 
-def _nvl2(node: exp.Expression, _kinds: Kinds) -> exp.Expression:
+def _nvl2(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     other = node.args.get("false")
     return call("ora_nvl2", node.this.copy(), node.args["true"].copy(), other.copy() if other else exp.Null())
 
 
-def _column(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+def _column(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
     if node.args.get("join_mark"):
         raise unsupported("the outer join mark (+); write LEFT JOIN")
     return None
 
 
-def _dot(node: exp.Expression, _kinds: Kinds) -> exp.Expression | None:
+def _dot(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
     """Package calls: only UTL_RAW.CAST_TO_RAW is known."""
     inner = node.args["expression"]
     return inner.copy() if node.this.name.upper() in ("UTL_RAW", "SYS") else None
 
 
-RULES: dict[type[exp.Expression], Rule] = {
+RULES: dict[type[exp.Expr], Rule] = {
     exp.Add: _add,
     exp.Sub: _subtract,
     exp.Div: _divide,

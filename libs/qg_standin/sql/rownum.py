@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from qg_standin.failures import unsupported
 
-_MIRRORED: dict[type[exp.Expression], type[exp.Expression]] = {
+_MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.GT: exp.LT,
     exp.GTE: exp.LTE,
     exp.LT: exp.GT,
@@ -15,11 +15,11 @@ _MIRRORED: dict[type[exp.Expression], type[exp.Expression]] = {
 }
 
 
-def _is(node: exp.Expression | None, name: str) -> bool:
+def _is(node: exp.Expr | None, name: str) -> bool:
     return isinstance(node, exp.Column) and not node.table and node.name.upper() == name
 
 
-def replace_rownum(tree: exp.Expression) -> None:
+def replace_rownum(tree: exp.Expr) -> None:
     """`where rownum <= n` becomes a limit; elsewhere ROWNUM becomes a row number."""
     for select in list(tree.find_all(exp.Select)):
         if select.args.get("connect") is None:
@@ -55,7 +55,7 @@ def _limit_from_where(select: exp.Select) -> None:
         select.set("limit", exp.Limit(expression=limit))
 
 
-def _limit_source(select: exp.Select, limit: exp.Expression) -> None:
+def _limit_source(select: exp.Select, limit: exp.Expr) -> None:
     """Oracle numbers rows before it sorts or groups them."""
     if select.args.get("joins"):
         raise unsupported("ROWNUM beside a join that is sorted or grouped; wrap the join into a subquery")
@@ -68,25 +68,26 @@ def _limit_source(select: exp.Select, limit: exp.Expression) -> None:
     source.replace(exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier(source.alias_or_name))))
 
 
-def _row_limit(node: exp.Expression) -> exp.Expression | None:
+def _row_limit(node: exp.Expr) -> exp.Expr | None:
     node = node.unnest()
     left, right, kind = node.this, node.args.get("expression"), type(node)
     if _is(right, "ROWNUM"):
         left, right, kind = right, left, _MIRRORED.get(kind, kind)
     if not _is(left, "ROWNUM") or right is None:
         return None
+    bound: exp.Expr = right.copy()
     if kind is exp.LTE:
-        return right.copy()
+        return bound
     if kind is exp.LT:
-        ceiling = exp.Anonymous(this="ceil", expressions=[right.copy()])
+        ceiling = exp.Anonymous(this="ceil", expressions=[bound])
         less = exp.Sub(this=ceiling, expression=exp.Literal.number(1))
         return exp.Cast(this=less, to=exp.DataType.build("bigint"))
     if kind is exp.EQ and isinstance(right, exp.Literal) and right.name == "1":
-        return right.copy()
+        return bound
     return exp.Literal.number(0)  # ROWNUM > 1 is never true
 
 
-def replace_connect_by(tree: exp.Expression) -> None:
+def replace_connect_by(tree: exp.Expr) -> None:
     """`select level ... from dual connect by level <= n` becomes a range."""
     for select in list(tree.find_all(exp.Select)):
         connect = select.args.get("connect")
@@ -106,12 +107,12 @@ def replace_connect_by(tree: exp.Expression) -> None:
                 column.replace(exp.column("LEVEL"))
 
 
-def _level_limit(connect: exp.Expression) -> exp.Expression | None:
+def _level_limit(connect: exp.Expr) -> exp.Expr | None:
     condition = connect.args.get("connect")
     if connect.args.get("start") is not None or condition is None:
         return None
     if _is(condition.this, "LEVEL") or _is(condition.this, "ROWNUM"):
-        limit: exp.Expression = condition.args["expression"].copy()
+        limit: exp.Expr = condition.args["expression"].copy()
         if isinstance(condition, exp.LTE):
             return limit
         if isinstance(condition, exp.LT):

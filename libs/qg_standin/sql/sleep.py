@@ -14,7 +14,7 @@ Seconds = float | str
 """A literal, or the name of the parameter that holds the number."""
 
 
-def take_sleeps(tree: exp.Expression) -> tuple[Seconds, ...]:
+def take_sleeps(tree: exp.Expr) -> tuple[Seconds, ...]:
     """Replace every qg_sleep(x) by x and return the xs."""
     sleeps: list[Seconds] = []
     for call in list(tree.find_all(exp.Anonymous)):

@@ -26,10 +26,34 @@ _LEADING = re.compile(r"^(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*", re.DOTALL)
 _NOTHING = re.compile(r"(alter\s+session|set\s+(transaction|role)|begin\s+null\s*;\s*end\s*;?\s*$)", re.IGNORECASE)
 _PLSQL = re.compile(r"(begin|declare|call|exec|execute)\b", re.IGNORECASE)
 _KEYWORDS = frozenset(
-    "select with insert update delete merge create drop alter truncate commit rollback savepoint grant revoke "
-    "comment lock explain rename analyze audit purge values table".split()
+    [
+        "select",
+        "with",
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "create",
+        "drop",
+        "alter",
+        "truncate",
+        "commit",
+        "rollback",
+        "savepoint",
+        "grant",
+        "revoke",
+        "comment",
+        "lock",
+        "explain",
+        "rename",
+        "analyze",
+        "audit",
+        "purge",
+        "values",
+        "table",
+    ]
 )
-_ROOTS: tuple[tuple[tuple[type[exp.Expression], ...], Action], ...] = (
+_ROOTS: tuple[tuple[tuple[type[exp.Expr], ...], Action], ...] = (
     ((exp.Select, exp.SetOperation, exp.Subquery), Action.QUERY),
     ((exp.Insert, exp.Update, exp.Delete, exp.Merge), Action.CHANGE),
     ((exp.Create, exp.Drop, exp.TruncateTable), Action.DEFINE),
@@ -38,7 +62,7 @@ _ROOTS: tuple[tuple[tuple[type[exp.Expression], ...], Action], ...] = (
 )
 
 
-def parse(sql: str) -> tuple[Action, exp.Expression]:
+def parse(sql: str) -> tuple[Action, exp.Expr]:
     """The action and tree of one statement; OracleError as Oracle would complain."""
     body = _LEADING.sub("", sql, count=1)
     word = re.match(r"[a-z]+", body, re.IGNORECASE)
@@ -61,7 +85,7 @@ def parse(sql: str) -> tuple[Action, exp.Expression]:
     raise unsupported(f"{word[0].upper()} statements of this form")
 
 
-def _parse_all(sql: str) -> list[exp.Expression | None]:
+def _parse_all(sql: str) -> list[exp.Expr | None]:
     try:
         return list(sqlglot.parse(sql, read="oracle"))
     except TokenError as error:
@@ -79,16 +103,18 @@ def _parse_failure(sql: str, error: ParseError) -> OracleError:
     position = sum(len(text) + 1 for text in sql.splitlines()[: line - 1]) + column - 1
     if "Expecting )" in description:
         code = 907
-    elif "Required keyword" in description or "Expected expression" in description:
-        code = 936
-    elif re.search(r"\bselect\s+from\b", sql, re.IGNORECASE):
+    elif (
+        "Required keyword" in description
+        or "Expected expression" in description
+        or re.search(r"\bselect\s+from\b", sql, re.IGNORECASE)
+    ):
         code = 936
     else:
         code = 933
     return OracleError(code, position=min(max(position, 0), len(sql)))
 
 
-def _refuse_what_oracle_refuses(tree: exp.Expression) -> None:
+def _refuse_what_oracle_refuses(tree: exp.Expr) -> None:
     for select in tree.find_all(exp.Select):
         if not select.expressions:
             raise OracleError(936)
