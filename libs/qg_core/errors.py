@@ -58,13 +58,14 @@ class QueryRefused(BadRequest):
 
 
 class CredentialMissing(GatewayError):
-    """No credential was sent; `challenge` becomes `WWW-Authenticate`."""
+    """No credential was sent; `challenge` becomes `WWW-Authenticate`; `reason` is a short slug for the event alone."""
 
     code, status, title = "credential_missing", 401, "Credential required"
     default_detail = "Authentication required."
 
-    def __init__(self, detail: str | None = None, *, challenge: str = "Bearer") -> None:
+    def __init__(self, detail: str | None = None, *, challenge: str = "Bearer", reason: str = "missing") -> None:
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
+        self.reason = reason
 
 
 class CredentialInvalid(CredentialMissing):

@@ -1,4 +1,7 @@
-"""A service process for the tests: `python served_process.py <port> <ops port> <grace s> <drain s> <connections> <idle ms>`."""
+"""A service process for the tests.
+
+`python served_process.py <port> <ops port> <grace s> <drain s> <connections> <idle ms>`
+"""
 
 import asyncio
 import sys
