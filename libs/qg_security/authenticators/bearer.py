@@ -43,10 +43,7 @@ class BearerAuthenticator(MethodBase):
         self._key = token_key(secret.hmac_secret, method.algorithm)
 
     def read(self, headers: Headers) -> bytes:
-        presented = self._after_scheme(headers, b"bearer")
-        if not _JWT.match(presented):
-            raise self._malformed("malformed_token")
-        return presented
+        return self._after_scheme(headers, b"bearer")
 
     def claimed(self, presented: bytes) -> str:  # noqa: ARG002 -- the same form for every authenticator
         """Nobody: tokens can't be found by trying, so failures are counted per address alone."""
@@ -56,6 +53,8 @@ class BearerAuthenticator(MethodBase):
         return self._settle(presented, self._checked(presented, now))
 
     def _checked(self, token: bytes, now: float) -> Accepted | Refusal:
+        if not _JWT.match(token):
+            return Refusal("malformed_token")
         try:
             claims = verify_with(token, self.method_id, self._algorithm, self._key, now)
         except TokenExpired:
