@@ -9,7 +9,11 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
+
+_OFFSET_BYTES = 8
+_ENTRY_BYTES = 1024
+"""What an entry costs beside its rows: the key and the objects around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class EncodedRows:
 
     @property
     def cost_bytes(self) -> int:
-        return len(self.blob) + len(self.offsets) * 8 + 512
+        return len(self.blob) + len(self.offsets) * _OFFSET_BYTES + _ENTRY_BYTES
 
     def slice(self, start: int, stop: int) -> bytes:
         offsets = self.offsets
@@ -34,8 +38,24 @@ class EncodedRows:
         return self.blob[offsets[start] : offsets[stop]]
 
 
-def encoded_rows(rows: list[bytes]) -> EncodedRows:
-    return EncodedRows(b"".join(rows), array("q", accumulate(map(len, rows), initial=0)))
+class EncodedBuilder:
+    """Gathers batches of encoded rows."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._offsets = array("q", (0,))
+
+    @property
+    def cost_bytes(self) -> int:
+        return self._offsets[-1] + len(self._offsets) * _OFFSET_BYTES
+
+    def add(self, rows: list[bytes]) -> None:
+        if rows:
+            self._chunks.append(b"".join(rows))
+            self._offsets.extend(islice(accumulate(map(len, rows), initial=self._offsets[-1]), 1, None))
+
+    def build(self) -> EncodedRows:
+        return EncodedRows(b"".join(self._chunks), self._offsets)
 
 
 class ResultCache:

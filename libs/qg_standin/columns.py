@@ -13,11 +13,13 @@ from enum import Enum
 from typing import Any
 
 from qg_standin import values
+from qg_standin.numbers import encode_number, scaled_encoder
 from qg_standin.values import NULL
 from qg_standin.wire import bytes1
 
 VARCHAR_BYTES_MAX = 4000
-_MEMO_ENTRIES_MAX = 50_000
+_MEMO_ENTRIES_MAX = 20_000
+_MEMO_ENTRIES_MIN = 500
 UNCONSTRAINED_SCALE = -127
 
 
@@ -63,6 +65,8 @@ class Column:
     name: str
     type: OracleType
     nullable: bool = True
+    integer_places: int | None = None
+    """A NUMBER that the engine yields as an integer: value * 10**places."""
 
     @property
     def type_number(self) -> int:
@@ -101,8 +105,8 @@ Encoded = Iterable[bytes]
 ColumnEncoder = Callable[[Sequence[Any]], Encoded]
 
 
-class _Memo(dict[object, bytes]):
-    """Encodes each distinct value once; emptied when it grew too large."""
+class _Memo(dict[Any, bytes]):
+    """Encodes each distinct value once."""
 
     __slots__ = ("_encode",)
 
@@ -112,18 +116,26 @@ class _Memo(dict[object, bytes]):
         self[None] = NULL
 
     def __missing__(self, value: object) -> bytes:
-        if len(self) > _MEMO_ENTRIES_MAX:
-            self.clear()
-            self[None] = NULL
         encoded = self[value] = self._encode(value)
         return encoded
 
 
 def _memoised(encode: Callable[..., bytes]) -> ColumnEncoder:
+    """Remembers encoded values while they repeat; a column of distinct values is encoded straight."""
     memo = _Memo(encode)
+    seen = 0
+    repeats = True
 
-    def encode_column(column: Sequence[object]) -> Encoded:
-        return map(memo.__getitem__, column)
+    def encode_column(column: Sequence[Any]) -> Encoded:
+        nonlocal seen, repeats
+        if not repeats:
+            return [NULL if value is None else encode(value) for value in column]
+        encoded = list(map(memo.__getitem__, column))
+        seen += len(encoded)
+        if len(memo) > _MEMO_ENTRIES_MIN and (len(memo) * 2 > seen or len(memo) > _MEMO_ENTRIES_MAX):
+            repeats = False
+            memo.clear()
+        return encoded
 
     return encode_column
 
@@ -172,7 +184,7 @@ def _dates() -> ColumnEncoder:
 
 
 _SCALAR_ENCODERS: dict[Kind, Callable[[], ColumnEncoder]] = {
-    Kind.NUMBER: lambda: _memoised(values.encode_number),
+    Kind.NUMBER: lambda: _memoised(encode_number),
     Kind.BINARY_DOUBLE: lambda: _each(values.encode_double),
     Kind.BINARY_FLOAT: lambda: _each(values.encode_float),
     Kind.VARCHAR: lambda: _memoised(values.encode_text),
@@ -192,6 +204,8 @@ def encoder_for(column: Column, lob: Callable[[Kind, str | bytes], bytes] | None
     `fetch_type` is the client's define (LONG and LONG RAW: a LOB's value in line); `lob` makes a locator.
     """
     kind = column.type.kind
+    if column.integer_places is not None:
+        return _memoised(scaled_encoder(column.integer_places))
     if kind not in LOB_KINDS:
         return _SCALAR_ENCODERS[kind]()
     if fetch_type in (values.LONG, values.LONG_RAW):

@@ -193,8 +193,6 @@ class Execution:
             self._end(cursor, response, 0)
             return
         await self._start(cursor, plan, call)
-        if request.rows_wanted and cursor.source is not None:
-            await self._first(cursor, call)
         self._describe(cursor, plan, request, response)
         await self._send_rows(cursor, request.rows_wanted, call, response, executed=True)
 
@@ -237,6 +235,7 @@ class Execution:
             source = StreamSource(engine, self._encoders(cursor, plan), engines.release, cache, key, generation)
         cursor.source = source
         engine.execute(plan.sql, plan.parameters(values))
+        source.prime()  # so that an error of the first rows comes before any answer
 
     def _set_aside(self) -> None:
         """The transaction has one engine session: what streams out of it is buffered first."""
@@ -280,12 +279,6 @@ class Execution:
         if taken.is_last and isinstance(source, StreamSource):
             source.offer_to_cache()
         return taken
-
-    async def _first(self, cursor: Cursor, call: Call) -> None:
-        """Let the engine produce its first rows, so that an error comes before any answer."""
-        source = cursor.source
-        if isinstance(source, StreamSource) and not source.is_ready(0):
-            await self._interruptible(lambda: source.prime(), cursor, call)
 
     async def _send_rows(
         self, cursor: Cursor, rows_wanted: int, call: Call, response: Response, *, executed: bool

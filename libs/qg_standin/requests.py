@@ -247,6 +247,10 @@ def _end_to_end(reader: Reader) -> dict[str, str]:
         if name is None:
             continue
         if length > 0:
+            # A tag in front that was set to "" left a zero byte; no value that is there begins with one.
+            while reader.u8() == 0:
+                continue
+            reader.pos -= 1
             tags[name] = (reader.bytes_() or b"").decode(errors="replace")
         elif changed:
             tags[name] = ""

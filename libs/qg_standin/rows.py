@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol
 
-from qg_standin.cache import EncodedRows, ResultCache, encoded_rows
+from qg_standin.cache import EncodedBuilder, EncodedRows, ResultCache
 from qg_standin.columns import ColumnEncoder
 from qg_standin.engine import EngineSession, Rows
 
@@ -77,8 +77,7 @@ class StreamSource:
         self._key = key
         self._generation = generation
         self._pending: list[bytes] = []
-        self._kept: list[bytes] | None = [] if cache is not None else None
-        self._kept_bytes = 0
+        self._kept: EncodedBuilder | None = EncodedBuilder() if cache is not None else None
         self._ended = False
 
     @property
@@ -122,9 +121,8 @@ class StreamSource:
         encoded = encode_batch(rows, self._encoders)
         self._pending += encoded
         if self._kept is not None:
-            self._kept += encoded
-            self._kept_bytes += sum(map(len, encoded))
-            if self._cache is not None and self._kept_bytes > self._cache.entry_bytes_max:
+            self._kept.add(encoded)
+            if self._cache is not None and self._kept.cost_bytes > self._cache.entry_bytes_max:
                 self._kept = None
         if len(rows) < batch:
             self._ended = True
@@ -133,7 +131,7 @@ class StreamSource:
     def offer_to_cache(self) -> None:
         """Call from the event loop once the end was reached."""
         if self._ended and self._kept is not None and self._cache is not None:
-            self._cache.put(self._key, encoded_rows(self._kept), self._generation)
+            self._cache.put(self._key, self._kept.build(), self._generation)
             self._kept = None
 
     def abandon(self) -> None:

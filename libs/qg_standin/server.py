@@ -23,8 +23,8 @@ from qg_standin.session_view import SessionView, Surroundings
 from qg_standin.sql.plan import Planner
 
 CONNECTIONS_MAX = 2000
-CACHE_BYTES_MAX = 256 * 1024 * 1024
-CACHE_ENTRY_BYTES_MAX = 32 * 1024 * 1024
+CACHE_BYTES_MAX = 128 * 1024 * 1024
+CACHE_ENTRY_BYTES_MAX = 16 * 1024 * 1024
 CACHE_ENTRIES_MAX = 50_000
 THREADS_MAX = 16
 READER, WRITER = "QG_DEMO", "QG_WRITER"

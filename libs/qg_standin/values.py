@@ -9,7 +9,8 @@ import datetime as dt
 from decimal import Decimal
 from struct import Struct
 
-from qg_standin.wire import Malformed, bytes1
+from qg_standin.numbers import decode_number
+from qg_standin.wire import SHORT_BYTES_MAX, Malformed, bytes1
 
 VARCHAR, NUMBER, BINARY_INTEGER, LONG, DATE, RAW, LONG_RAW, CHAR = 1, 2, 3, 8, 12, 23, 24, 96
 BINARY_FLOAT, BINARY_DOUBLE, CURSOR, CLOB, BLOB = 100, 101, 102, 112, 113
@@ -19,63 +20,9 @@ NULL = b"\x00"
 _U32 = Struct(">I")
 _DOUBLE = Struct(">d")
 _FLOAT = Struct(">f")
-_DIGITS_MAX = 40
+_LENGTHS = tuple(bytes((length,)) for length in range(SHORT_BYTES_MAX + 1))
 
 BindValue = str | int | Decimal | float | bool | bytes | dt.datetime | dt.timedelta | None
-
-
-def encode_number(text: str) -> bytes:
-    """A NUMBER from its decimal text (`-12.50`, `1E+20`); the exponent form is accepted too."""
-    negative = text.startswith("-")
-    mantissa, _, exponent_text = text.lstrip("+-").lower().partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = whole + fraction
-    point = len(whole) + (int(exponent_text) if exponent_text else 0)
-    stripped = digits.lstrip("0")
-    point -= len(digits) - len(stripped)
-    digits = stripped.rstrip("0")
-    if not digits:
-        return b"\x01\x80"
-    if point % 2:
-        digits = "0" + digits
-        point += 1
-    if len(digits) > _DIGITS_MAX:
-        digits = digits[:_DIGITS_MAX]
-    if len(digits) % 2:
-        digits += "0"
-    exponent = point // 2 - 1
-    pairs = [int(digits[i : i + 2]) for i in range(0, len(digits), 2)]
-    while pairs and pairs[-1] == 0:
-        pairs.pop()
-    if negative:
-        body = bytes(((~(exponent + 193)) & 0xFF, *(101 - pair for pair in pairs)))
-        if len(pairs) < 20:
-            body += b"\x66"
-    else:
-        body = bytes((exponent + 193, *(pair + 1 for pair in pairs)))
-    return bytes((len(body),)) + body
-
-
-def decode_number(raw: bytes) -> int | Decimal:
-    """An int where the value is whole, else a Decimal."""
-    if raw == b"\x80":
-        return 0
-    if len(raw) < 2:
-        raise Malformed("a NUMBER without digits")
-    if raw[0] & 0x80:
-        sign, exponent = 1, raw[0] - 193
-        pairs = [digit - 1 for digit in raw[1:]]
-    else:
-        sign, exponent = -1, (~raw[0] & 0xFF) - 193
-        tail = raw[1:-1] if raw[-1] == 0x66 else raw[1:]
-        pairs = [101 - digit for digit in tail]
-    value: int = 0
-    for pair in pairs:
-        value = value * 100 + pair
-    scale = exponent - len(pairs) + 1
-    if scale >= 0:
-        return sign * value * int(100**scale)
-    return Decimal(sign * value).scaleb(scale * 2) if value else 0
 
 
 def encode_date(value: dt.date) -> bytes:
@@ -164,7 +111,9 @@ def decode_double(raw: bytes) -> float:
 
 def encode_text(value: str) -> bytes:
     """VARCHAR2, CHAR; the empty string is NULL."""
-    return bytes1(value.encode())
+    raw = value.encode()
+    length = len(raw)
+    return _LENGTHS[length] + raw if length <= SHORT_BYTES_MAX else bytes1(raw)
 
 
 def decode_bind(type_number: int, charset_form: int, raw: bytes | None) -> BindValue:

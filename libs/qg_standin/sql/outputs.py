@@ -13,6 +13,7 @@ from qg_standin.engine import EngineColumn
 from qg_standin.sql.kinds import Kinds
 
 _TEXT_SIZE = 4000
+_BIGINT_DIGITS = 18
 _DECIMAL = re.compile(r"^DECIMAL\((\d+),\s*(\d+)\)$")
 
 
@@ -65,7 +66,20 @@ def column_of(index: int, entry: EngineColumn, outputs: Sequence[Output], kinds:
     else:
         name = outputs[index].name or entry.name.upper()
         inferred = outputs[index].type
-    return Column(name, _described(entry.type_text, inferred))
+    described = _described(entry.type_text, inferred)
+    places = integer_places(entry.type_text) if described.kind is Kind.NUMBER else None
+    return Column(name, described, integer_places=places)
+
+
+def integer_places(engine: str) -> int | None:
+    """The even power of ten that makes the engine's number an integer of 64 bits; None: too wide."""
+    if engine in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"):
+        return 0
+    if found := _DECIMAL.match(engine):
+        precision, scale = int(found[1]), int(found[2])
+        places = scale + scale % 2
+        return places if precision + places - scale <= _BIGINT_DIGITS else None
+    return None
 
 
 def _described(engine: str, inferred: OracleType | None) -> OracleType:

@@ -178,6 +178,9 @@ def _shaped(tree: exp.Expr, columns: Sequence[Column], found: Sequence[EngineCol
 
 
 def _shape(column: Column, entry: EngineColumn) -> str:
+    if column.integer_places is not None:
+        factor = f" * {10**column.integer_places}" if column.integer_places else ""
+        return f"cast({{0}}{factor} as bigint)"
     if column.type.kind is Kind.NUMBER and entry.type_text == "BOOLEAN":
         return "cast(cast({0} as integer) as varchar)"
     if column.type.kind is Kind.CHAR:
