@@ -28,8 +28,8 @@ def _prctl(option: int, value: int) -> None:
 
 def _drop_to(uid: int, gid: int) -> None:
     os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    os.setgid(gid)  # for root these set the saved ids, too: there is no way back
+    os.setuid(uid)
 
 
 def main(arguments: list[str]) -> None:

@@ -115,8 +115,8 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 10.0
 
 
 def free_base() -> int:
-    """A PORT_BASE with nothing on its ports."""
-    for base in range(23_000 + os.getpid() % 4_000, 32_000, 60):
+    """A PORT_BASE with nothing on its ports, below those that other tests' servers take."""
+    for base in range(10_000 + os.getpid() % 50 * 60, 18_000, 60):
         with contextlib.ExitStack() as probes:
             try:
                 for port in range(base, base + 60):
