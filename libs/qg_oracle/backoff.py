@@ -19,6 +19,7 @@ class Backoff:
         self.failure: Failure | None = None
         self.delay_s = 0.0
         self._retry_at = 0.0
+        self._forgiven = False
 
     @property
     def allows(self) -> bool:
@@ -26,12 +27,15 @@ class Backoff:
         return time.monotonic() >= self._retry_at
 
     def succeeded(self) -> None:
-        self.failure, self.delay_s, self._retry_at = None, 0.0, 0.0
+        self.failure, self.delay_s, self._retry_at, self._forgiven = None, 0.0, 0.0, False
 
     def failed(self, failure: Failure) -> None:
         """Note a failed attempt; attempts that ran side by side and failed together count once."""
         self.failure = failure
         if not self.allows:
+            return
+        if failure.kind is FailureKind.LOST and not self._forgiven:
+            self._forgiven = True  # whatever cut all connections cut this one as it was being made: once more, now
             return
         refused = failure.kind is FailureKind.REFUSED
         floor = REFUSED_BACKOFF_S_MIN if refused else BACKOFF_S_MIN

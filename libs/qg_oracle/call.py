@@ -14,7 +14,7 @@ from qg_oracle.deadlines import Deadline
 from qg_oracle.errors import Failure, FailureKind, classify, to_gateway_error
 from qg_oracle.events import AbandonedCallEnded, CallAbandoned, CallRetried
 from qg_oracle.pool import Pool
-from qg_oracle.sessions import Session
+from qg_oracle.sessions import Session, limit_round_trips
 from qg_oracle.statements import Statement, Tags
 from qg_oracle.values import RowEncoder
 
@@ -197,9 +197,9 @@ class Call:
         connection = session.connection
         for _ in range(2):
             try:
-                connection.call_timeout = PING_TIMEOUT_MS
+                limit_round_trips(connection, PING_TIMEOUT_MS)
                 await connection.ping()
-                connection.call_timeout = 0
+                limit_round_trips(connection, 0)
             except Exception as error:
                 failure = classify(error)
                 if failure.code == "ORA-01013" and session.healthy:
@@ -347,10 +347,7 @@ class Call:
             return
         self._grace = self._loop.call_later(CANCEL_GRACE_S, self._drop)
         self.pool.observe(self._event(CallAbandoned, reason=reason))
-        try:
-            self._session.connection.cancel()
-        except (oracledb.Error, OSError, AttributeError):
-            return  # the socket is gone already, and the waiting call will hear of it
+        self._session.cancel()
 
     def _drop(self) -> None:
         """The database didn't even answer the cancel: leave the driver by force, its connection is lost anyway.

@@ -19,6 +19,7 @@ from qg_oracle.execute import ResultStream, describe_in_call, execute
 from qg_oracle.logon import open_connection
 from qg_oracle.pool import Pool
 from qg_oracle.privileges import privilege_warnings
+from qg_oracle.sessions import limit_round_trips
 from qg_oracle.statements import Statement, Tags
 from qg_oracle.targets import ConnectionTarget
 
@@ -116,7 +117,7 @@ async def _test(target: ConnectionTarget, hosts_allowed: tuple[str, ...], starte
     except Exception as error:  # noqa: BLE001 - whatever it is, the report tells its class
         return TestReport(False, _logon_message(classify(error, logging_on=True), error), _since(started))
     try:
-        connection.call_timeout = TEST_STEP_TIMEOUT_MS
+        limit_round_trips(connection, TEST_STEP_TIMEOUT_MS)
         version = str(connection.version)
         warnings = await privilege_warnings(connection)
     except Exception as error:  # noqa: BLE001 - as above

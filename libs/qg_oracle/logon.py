@@ -5,6 +5,7 @@ connecting or signing in (26.1, `impl/thin/protocol.pyx`).
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import random
 import socket
@@ -14,6 +15,7 @@ import oracledb
 
 from qg_core.specs import Address
 from qg_oracle.hosts import check_address, parse_host
+from qg_oracle.sessions import limit_round_trips
 from qg_oracle.targets import ConnectionTarget, check_target, descriptor
 from qg_oracle.tls import tls_context
 
@@ -118,8 +120,6 @@ async def _sign_in(target: ConnectionTarget, address: Address, tls: ssl.SSLConte
 
 
 async def _close_quietly(connection: oracledb.AsyncConnection) -> None:
-    try:
-        connection.call_timeout = 500
+    limit_round_trips(connection, 500)
+    with contextlib.suppress(oracledb.Error, OSError):
         await connection.close()
-    except (oracledb.Error, OSError):
-        pass

@@ -20,7 +20,7 @@ from qg_oracle.backoff import Backoff
 from qg_oracle.errors import Failure, classify, to_gateway_error
 from qg_oracle.events import LogonFailed, Observe, PoolClosed, PoolRetired, SessionLost, SessionOpened
 from qg_oracle.logon import open_connection
-from qg_oracle.sessions import Session
+from qg_oracle.sessions import Session, limit_round_trips
 from qg_oracle.targets import ConnectionTarget
 
 WAITERS_MAX = 1_000
@@ -31,6 +31,8 @@ IDLE_S_MAX = 300.0
 
 LIFETIME_S_MAX = 3_600.0
 """A session older than that is closed when it is free: it may sit on a node of a cluster that has moved on."""
+
+ROLLBACK_TIMEOUT_MS = 5_000
 
 PING_AFTER_IDLE_S = 60.0
 """A session unused for longer is proved by a round trip first: firewalls forget."""
@@ -324,9 +326,9 @@ class Pool:
     def _roll_back(self, session: Session) -> None:
         async def roll_back() -> None:
             try:
-                session.connection.call_timeout = 5_000
+                limit_round_trips(session.connection, ROLLBACK_TIMEOUT_MS)
                 await session.connection.rollback()
-                session.connection.call_timeout = 0
+                limit_round_trips(session.connection, 0)
             except Exception as error:  # noqa: BLE001 - a session that can't roll back is not used again
                 self.busy -= 1
                 self._lose(session, classify(error).code)

@@ -1,6 +1,7 @@
 """One signed-in session of a pool and what is known about it."""
 
 import asyncio
+import contextlib
 
 import oracledb
 
@@ -38,10 +39,23 @@ class Session:
         connection.module = None  # type: ignore[assignment]  # as above
         connection.action = None  # type: ignore[assignment]  # as above
 
+    def cancel(self) -> None:
+        """Ask the database to give up the running call; its owner sees how that ends."""
+        if self.connection.is_healthy():  # see limit_round_trips
+            self.connection.cancel()
+
     async def close(self) -> None:
         """Log off, within two seconds even when the server doesn't answer (then the socket is just closed)."""
-        try:
-            self.connection.call_timeout = CLOSE_TIMEOUT_MS
+        limit_round_trips(self.connection, CLOSE_TIMEOUT_MS)
+        with contextlib.suppress(oracledb.Error, OSError, asyncio.InvalidStateError):
             await self.connection.close()
-        except (oracledb.Error, OSError, asyncio.InvalidStateError):
-            pass
+
+
+def limit_round_trips(connection: oracledb.AsyncConnection, timeout_ms: int) -> None:
+    """Bound each round trip of a connection; 0 for no bound.
+
+    Setting `call_timeout` (and `cancel()`) on a connection whose socket is gone crashes the interpreter in 26.1, which
+    is one reason why statements are bounded by the call's own timer.
+    """
+    if connection.is_healthy():
+        connection.call_timeout = timeout_ms

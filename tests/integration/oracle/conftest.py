@@ -1,0 +1,78 @@
+"""A stand-in in the test's own process and loop, whose faults tests can switch on, and pools that end clean."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from qg_core.specs import Address
+from qg_oracle.events import OracleEvent
+from qg_oracle.pools import Pools
+from qg_oracle.targets import ConnectionTarget
+from qg_standin.server import StandinServer
+from tests.integration.oracle.valve import Valve
+
+USER, PASSWORD = "QG_READER", "only-for-this-test"
+
+MakeTarget = Callable[..., ConnectionTarget]
+
+
+@pytest.fixture
+async def standin() -> AsyncIterator[StandinServer]:
+    """An empty stand-in with one account that may only read."""
+    server = StandinServer(users={USER: PASSWORD})
+    await server.start()
+    try:
+        yield server
+    finally:
+        server.faults.clear()
+        await server.stop()
+
+
+@pytest.fixture
+async def valve(standin: StandinServer) -> AsyncIterator[Valve]:
+    """A way to the stand-in that can be frozen or cut."""
+    async with Valve("127.0.0.1", standin.port) as valve:
+        yield valve
+
+
+@pytest.fixture
+def make_target(standin: StandinServer) -> MakeTarget:
+    """`make_target(port=..., pool_max=..., ...)`: a target of the stand-in with some fields replaced."""
+
+    def make(*, port: int | None = None, host: str = "127.0.0.1", **fields: object) -> ConnectionTarget:
+        values: dict[str, object] = {
+            "connection_id": "00000000-0000-4000-8000-000000000001",
+            "addresses": (Address(protocol="tcp", host=host, port=port or standin.port),),
+            "service_name": "FREEPDB1",
+            "sid": None,
+            "username": USER,
+            "password": PASSWORD,
+        }
+        values.update(fields)
+        return ConnectionTarget(**values)  # type: ignore[arg-type]  # tests replace fields by name
+
+    return make
+
+
+@pytest.fixture
+def events() -> list[OracleEvent]:
+    return []
+
+
+@pytest.fixture
+async def pools(standin: StandinServer, events: list[OracleEvent]) -> AsyncIterator[Pools]:
+    """Pools whose sessions must all be back when the test is over."""
+    pools = Pools(events.append)
+    try:
+        yield pools
+        await settled(pools)
+    finally:
+        await pools.close(grace_s=2)
+
+
+async def settled(pools: Pools, within_s: float = 15.0) -> None:
+    """Wait until no session is in use; fails when that doesn't come."""
+    async with asyncio.timeout(within_s):
+        while pools.busy:  # noqa: ASYNC110 - a number to watch, nothing that could tell
+            await asyncio.sleep(0.01)
