@@ -94,4 +94,5 @@ class Catalog:
         return self._tables.get(table.upper())
 
     def names(self) -> list[str]:
-        return sorted(self._tables)
+        """Tables and views of the schema; DUAL is the system's."""
+        return sorted(name for name in self._tables if name != "DUAL")

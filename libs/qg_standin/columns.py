@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from qg_standin import values
-from qg_standin.numbers import encode_number, scaled_encoder
+from qg_standin.oracle_numbers import encode_number, scaled_encoder
 from qg_standin.values import NULL
 from qg_standin.wire import bytes1
 

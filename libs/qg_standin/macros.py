@@ -51,6 +51,14 @@ MACROS = (
          when 'HOUR' then to_microseconds(cast(round(cast(n as double) * 3600e6) as bigint))
          when 'MINUTE' then to_microseconds(cast(round(cast(n as double) * 60e6) as bigint))
          else to_microseconds(cast(round(cast(n as double) * 1e6) as bigint)) end""",
+    "regexp_substr(t, p) as nullif(regexp_extract(t, p), '')",
+    "regexp_count(t, p) as len(regexp_extract_all(t, p))",
+    """regexp_instr(t, p) as case when regexp_extract(t, p) = '' then 0
+         else instr(t, regexp_extract(t, p)) end""",
+    "remainder(a, b) as a - b * round(a / b)",
+    "ora_hash(v) as hash(v) % 4294967296",
+    "vsize(t) as strlen(cast(t as varchar))",
+    "numtoyminterval(n, u) as to_months(cast(case upper(u) when 'YEAR' then 12 * n else n end as integer))",
     "bitand(a, b) as cast(a as bigint) & cast(b as bigint)",
 )
 

@@ -25,8 +25,6 @@ class Bound:
     sql: str
     parameters: tuple[str, ...]
     """For each occurrence in the text the parameter that stands there now."""
-    written: dict[str, str]
-    """Each parameter as it was written, colon included."""
 
 
 def placeholder_offsets(sql: str) -> list[int]:
@@ -37,7 +35,6 @@ def rename_placeholders(sql: str) -> Bound:
     """Give every bind name a plain one; a positional bind gets one per occurrence."""
     names: dict[str, str] = {}
     parameters: list[str] = []
-    written: dict[str, str] = {}
 
     def rename(found: re.Match[str]) -> str:
         bind = found["bind"]
@@ -46,8 +43,7 @@ def rename_placeholders(sql: str) -> Bound:
         key = f"{bind} {found.start()}" if bind[0].isdigit() else bind.upper() if bind[0] != '"' else bind
         name = names.setdefault(key, f"qgb{len(names) + 1}")
         parameters.append(name)
-        written.setdefault(name, f":{bind}")
         return f" :{name} "
 
     renamed = _SKIP_OR_BIND.sub(rename, sql)
-    return Bound(renamed, tuple(parameters), written)
+    return Bound(renamed, tuple(parameters))

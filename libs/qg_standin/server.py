@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from qg_standin.accounts import Accounts
 from qg_standin.cache import ResultCache
 from qg_standin.catalog import Catalog
+from qg_standin.columns import Kind, OracleType
 from qg_standin.demo import load_demo
 from qg_standin.engine import DuckEngine
 from qg_standin.engine_pool import EnginePool
@@ -120,6 +121,7 @@ class StandinServer:
         engine = self._engine.open_session()
         for statement in definitions():
             engine.execute(statement, {})
+        self._catalog.declare("dual", {"dummy": OracleType(Kind.VARCHAR, size=1)})
         if self._demo_scale is not None:
             load_demo(engine, self._catalog, self._demo_scale)
         self.shared.engines.release(engine)

@@ -9,7 +9,7 @@ import datetime as dt
 from decimal import Decimal
 from struct import Struct
 
-from qg_standin.numbers import decode_number
+from qg_standin.oracle_numbers import decode_number
 from qg_standin.wire import SHORT_BYTES_MAX, Malformed, bytes1
 
 VARCHAR, NUMBER, BINARY_INTEGER, LONG, DATE, RAW, LONG_RAW, CHAR = 1, 2, 3, 8, 12, 23, 24, 96

@@ -115,6 +115,8 @@ def replace_dictionary(tree: exp.Expr, around: Surroundings) -> Columns | None:
     columns: Columns = {}
     found = False
     for table in list(tree.find_all(exp.Table)):
+        if table.db.upper() in (SCHEMA_OWNER, "PUBLIC") and not table.catalog:
+            table.set("db", None)
         source = _TABLES.get(table.name.upper())
         if source is None or table.db.upper() not in ("", "SYS", "PUBLIC"):
             continue

@@ -19,6 +19,7 @@ _DATE_PARTS: tuple[tuple[str, str], ...] = (
 _PARTS = dict(_DATE_PARTS)
 _TOKEN = re.compile("|".join(re.escape(part) for part, _ in _DATE_PARTS) + r'|"[^"]*"|.', re.IGNORECASE | re.DOTALL)
 _NUMBER_MODEL = re.compile(r"^(FM)?(\$|L)?([09GD,.]+)(MI|PR)?$", re.IGNORECASE)
+_TRANSLATED_OR_TOKEN = re.compile(f"%.|{_TOKEN.pattern}", re.IGNORECASE | re.DOTALL)
 TRUNC_UNITS = {
     **dict.fromkeys(("DD", "DDD", "J"), "day"),
     **dict.fromkeys(("MM", "MONTH", "MON", "RM"), "month"),
@@ -81,10 +82,11 @@ def date_to_text(value: exp.Expr, model: str) -> exp.Expr:
 
 def parse_model(model: str) -> str:
     """The strptime format of a TO_DATE or TO_TIMESTAMP model."""
-    if "%" in model:
-        return model
     parts = []
-    for token in _TOKEN.findall(model):
+    for token in _TRANSLATED_OR_TOKEN.findall(model):
+        if token.startswith("%"):  # the parser has translated this one already
+            parts.append(token)
+            continue
         upper = token.upper()
         if upper in ("Q", "D", "SSSSS"):
             raise unsupported(f"the element {upper} in a model that reads dates")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sqlglot
 from sqlglot import exp
+from sqlglot.errors import TokenError
 
 from qg_standin.columns import NUMBER_FREE, Column, Kind, OracleType
 from qg_standin.engine import EngineColumn
@@ -30,18 +32,45 @@ class Output:
             self.type = kinds.of(self.expression)
 
 
-_PARAMETER = re.compile(r":(QGB\d+)")
-
-
-def output_names(tree: exp.Expr, written: Mapping[str, str]) -> list[Output]:
+def output_names(tree: exp.Expr, sql: str) -> list[Output]:
     """The select list of the statement's first branch, before anything is rewritten."""
     node: exp.Expr = tree
     while not isinstance(node, exp.Select):
         node = node.this
-    return [_output(item, written) for item in node.expressions]
+    texts = item_texts(sql)
+    if len(texts) != len(node.expressions):
+        texts = [re.sub(r"\s+", "", item.sql("oracle")).upper() for item in node.expressions]
+    return [_output(item, text) for item, text in zip(node.expressions, texts, strict=True)]
 
 
-def _output(item: exp.Expr, written: Mapping[str, str]) -> Output:
+def item_texts(sql: str) -> list[str]:
+    """The items of the outermost select list as Oracle names columns after them: upper case, no blanks."""
+    try:
+        tokens = sqlglot.tokenize(sql, read="oracle")
+    except TokenError:
+        return []
+    items: list[str] = []
+    text = ""
+    depth = select_depth = 0
+    inside = False
+    for token in tokens:
+        word = sql[token.start : token.end + 1]
+        depth += (word == "(") - (word == ")")
+        if not inside:
+            # A select in brackets is the outermost one only if nothing stands in front of it (no WITH).
+            inside = word.upper() == "SELECT" and depth == select_depth
+            select_depth += word == "(" and depth == select_depth + 1 and token is tokens[select_depth]
+        elif depth == select_depth and word == ",":
+            items.append(text)
+            text = ""
+        elif (depth == select_depth and word.upper() == "FROM") or depth < select_depth:
+            break
+        elif text or word.upper() not in ("DISTINCT", "ALL", "UNIQUE"):
+            text += word if word.startswith('"') else word.upper()
+    return [*items, text]
+
+
+def _output(item: exp.Expr, text: str) -> Output:
     if item.is_star:
         return Output(None, item)
     if isinstance(item, exp.Alias):
@@ -50,8 +79,6 @@ def _output(item: exp.Expr, written: Mapping[str, str]) -> Output:
         return Output(alias.name if quoted else alias.name.upper(), item.this)
     if isinstance(item, exp.Column):
         return Output(item.name if item.this.quoted else item.name.upper(), item)
-    text = re.sub(r"\s+", "", item.sql("oracle")).upper()
-    text = _PARAMETER.sub(lambda found: written.get(found[1].lower(), found[0]).upper(), text)
     return Output(text[:128], item)
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from qg_standin.catalog import Catalog
 from qg_standin.columns import ENGINE_SHAPES, Column, Kind, OracleType
 from qg_standin.engine import EngineColumn, EngineSession
-from qg_standin.failures import unsupported
+from qg_standin.failures import OracleError, unsupported
 from qg_standin.placeholders import rename_placeholders
 from qg_standin.replies import describe
 from qg_standin.session_view import Surroundings
@@ -102,12 +102,14 @@ class Planner:
         around: Surroundings,
         engine: EngineSession,
     ) -> tuple[Plan, bool]:
-        bound = rename_placeholders(sql)
-        action, tree = parse(bound.sql)
+        action, tree = parse(rename_placeholders(sql).sql)
         if action not in (Action.QUERY, Action.CHANGE, Action.DEFINE):
             return Plan(action), False
-        if tree.args.get("locks") or any(True for _ in tree.find_all(exp.Lock)):
-            tree = _without_locks(tree)
+        if tree.find(exp.Lock) is not None:
+            if not around.session.user.can_write:
+                raise OracleError(1031)
+            _drop(tree, "locks")
+        _drop(tree, "hint")
         is_stable = not _is_unstable(tree)
         sleeps = take_sleeps(tree)
         if action is Action.DEFINE:
@@ -115,7 +117,7 @@ class Planner:
             if definition.query is None:
                 return Plan(action, definition.sql, definition=definition), True
             tree = definition.query
-        outputs = output_names(tree, bound.written) if action is not Action.CHANGE else []
+        outputs = output_names(tree, sql) if action is not Action.CHANGE else []
         session_columns = replace_dictionary(tree, around)
         inferred = Kinds(tree, self._catalog, bind_kinds)
         if session_columns:
@@ -139,10 +141,9 @@ class Planner:
         return plan, session_columns is not None
 
 
-def _without_locks(tree: exp.Expr) -> exp.Expr:
-    for select in tree.find_all(exp.Query):
-        select.set("locks", None)
-    return tree
+def _drop(tree: exp.Expr, part: str) -> None:
+    for query in tree.find_all(exp.Query):
+        query.set(part, None)
 
 
 def _is_unstable(tree: exp.Expr) -> bool:

@@ -224,9 +224,7 @@ def _anonymous(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
         model = arguments[1].name if len(arguments) > 1 else "DD"
         return truncated_date(arguments[0].copy(), model)
     if name == "ROUND" and arguments and kinds.is_time(arguments[0]):
-        half_day = exp.Literal.number("0.5")
-        stamp = call("ora_add_days", engine_cast(arguments[0].copy(), "timestamp"), half_day)
-        return truncated_date(stamp, "DD")
+        return _nearest_day(arguments[0].copy())
     if name == "CAST_TO_RAW":
         return call("encode", arguments[0].copy())
     return None
@@ -252,9 +250,35 @@ def _column(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
 
 
 def _dot(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
-    """Package calls: only UTL_RAW.CAST_TO_RAW is known."""
+    """The few package calls that reports use."""
     inner = node.args["expression"]
-    return inner.copy() if node.this.name.upper() in ("UTL_RAW", "SYS") else None
+    package = node.this.name.upper()
+    if package in ("UTL_RAW", "SYS"):
+        known: exp.Expr = inner.copy()
+        return known
+    if package != "DBMS_LOB":
+        return None
+    name, operands = inner.name.upper(), [operand.copy() for operand in inner.expressions]
+    if name == "GETLENGTH" and operands:
+        return call("length", operands[0])
+    if name == "SUBSTR" and operands:
+        amount = operands[1] if len(operands) > 1 else exp.Literal.number(32_767)
+        offset = operands[2] if len(operands) > 2 else exp.Literal.number(1)
+        return call("substr", operands[0], offset, amount)
+    return None
+
+
+def _round(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
+    return _nearest_day(node.this.copy()) if kinds.is_time(node.this) else None
+
+
+def _nearest_day(value: exp.Expr) -> exp.Expr:
+    half_day = exp.Literal.number("0.5")
+    return truncated_date(call("ora_add_days", engine_cast(value, "timestamp"), half_day), "DD")
+
+
+def _initcap(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
+    return call("ora_initcap", node.this.copy())
 
 
 RULES: dict[type[exp.Expr], Rule] = {
@@ -280,7 +304,8 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.AddMonths: _add_months,
     exp.NextDay: _next_day,
     exp.LastDay: _simple("ora_last_day"),
-    exp.Initcap: _simple("ora_initcap"),
+    exp.Initcap: _initcap,
+    exp.Round: _round,
     exp.ToNumber: _simple("ora_to_number"),
     exp.Mod: _simple("ora_mod"),
     exp.Nvl2: _nvl2,

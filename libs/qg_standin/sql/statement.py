@@ -78,6 +78,7 @@ def parse(sql: str) -> tuple[Action, exp.Expr]:
     if len(trees) != 1 or trees[0] is None or sql.rstrip().endswith(";"):
         raise OracleError(911, position=len(sql) - 1)
     tree = trees[0]
+    _refuse_text(sql)
     _refuse_what_oracle_refuses(tree)
     for roots, action in _ROOTS:
         if isinstance(tree, roots):
@@ -112,6 +113,20 @@ def _parse_failure(sql: str, error: ParseError) -> OracleError:
     else:
         code = 933
     return OracleError(code, position=min(max(position, 0), len(sql)))
+
+
+_LITERAL_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_TRAILING_COMMA = re.compile(r",\s*((?:from|where|group|order)\b|\))", re.IGNORECASE)
+_DATABASE_LINK = re.compile(r"[\w$#]\s*@\s*[\w$#]")
+
+
+def _refuse_text(sql: str) -> None:
+    """What the parser lets through or explains badly."""
+    code_only = _LITERAL_OR_COMMENT.sub("''", sql)
+    if found := _TRAILING_COMMA.search(code_only):
+        raise OracleError(936, position=found.start())
+    if _DATABASE_LINK.search(code_only):
+        raise OracleError(2019, "connection description for remote database not found")
 
 
 def _refuse_what_oracle_refuses(tree: exp.Expr) -> None:
