@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
-from .findings import Finding
+from .findings import PROBLEMS_MAX, Finding
 from .limits import STATEMENT_BYTES_MAX
 
 # Control characters but tab and newline; CR only as part of CR LF: a lone CR ends a line comment for the parser
@@ -26,8 +27,8 @@ def check_size(sql_text: str) -> Finding | None:
 
 
 def check_characters(sql_text: str) -> Iterator[Finding]:
-    """Every character that is refused wherever it stands."""
-    for match in _FORBIDDEN.finditer(sql_text):
+    """The first characters that are refused wherever they stand."""
+    for match in islice(_FORBIDDEN.finditer(sql_text), PROBLEMS_MAX):
         char = match.group()
         name = "A carriage return without a line feed" if char == "\r" else f"The character U+{ord(char):04X}"
         yield Finding(match.start(), "control_character", f"{name} is not allowed.")

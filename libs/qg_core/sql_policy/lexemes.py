@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from .findings import Finding
-from .limits import NAME_BYTES_MAX
+from .findings import PROBLEMS_MAX, Finding
+from .limits import LEXEMES_MAX, NAME_BYTES_MAX
 
 
 class Kind(Enum):
@@ -74,7 +74,11 @@ def read(sql_text: str) -> Reading:
     comments: list[Lexeme] = []
     findings: list[Finding] = []
     position = 0
-    while position < len(sql_text):
+    # A text of nothing but problems need not be read to its end.
+    while position < len(sql_text) and len(findings) < PROBLEMS_MAX:
+        if len(code) + len(comments) == LEXEMES_MAX:
+            findings.append(Finding(position, "size", f"A statement has at most {LEXEMES_MAX} words and symbols."))
+            break
         match = _NEXT.match(sql_text, position)
         group = match.lastgroup if match else None
         if match is None or group is None:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from .findings import Finding
 from .functions import PSEUDO_COLUMNS, is_supplied_name
 from .nodes import offset_of
-from .scopes import EMPTY, Scope, Source, joined_table, name_of, open_scope, parts_of, select_scope, with_ctes
+from .scopes import EMPTY, Scope, Source, by_name, joined_table, name_of, open_scope, parts_of, select_scope, with_ctes
 
 _PATTERN_NAME = re.compile(r'"([^"]+)"|([A-Za-z][A-Za-z0-9_$#]*)')
 Pending = list[tuple[exp.Expr, Scope]]
@@ -100,7 +100,7 @@ def _pattern_scope(match: exp.MatchRecognize, scope: Scope) -> Scope:
     text = pattern.name if isinstance(pattern, exp.Expr) else ""
     variables = {quoted or word.upper() for quoted, word in _PATTERN_NAME.findall(text)}
     sources = tuple(Source(variable, (), None) for variable in sorted(variables))
-    return Scope(sources, frozenset(), True, scope.ctes, scope)
+    return Scope(sources, frozenset(), by_name(sources), True, scope.ctes, scope)
 
 
 def _note_table(table: exp.Table, scope: Scope, tables: dict[str, int]) -> None:
@@ -118,7 +118,8 @@ def _check_alias(node: exp.Expr) -> Iterator[Finding]:
         identifiers = [node.this]
     names = [(name_of(identifier), offset_of(identifier)) for identifier in identifiers if identifier]
     if isinstance(node, exp.MatchRecognize):
-        names += [(source.name, offset_of(node)) for source in _pattern_scope(node, EMPTY).sources]
+        offset = offset_of(node)
+        names += [(source.name, offset) for source in _pattern_scope(node, EMPTY).sources]
     if isinstance(node, exp.Table) and name_of(node.args.get("catalog")):
         yield Finding(offset_of(node), "table_name", "A table is named TABLE or SCHEMA.TABLE.")
     for name, offset in names:
@@ -135,7 +136,7 @@ def _resolve(column: exp.Column, scope: Scope, allowed: frozenset[str]) -> Itera
             yield Finding(
                 offset_of(column), "function", f"{path[0]} is no column here, so it would be called as a function."
             )
-    elif not any(_qualifies(source, path) for block in scope.chain() for source in block.sources):
+    elif not any(_qualifies(source, path) for block in scope.chain() for source in block.by_name.get(path[0], ())):
         yield _call(column, ".".join(path))
 
 

@@ -14,7 +14,8 @@ from .lexemes import read
 from .names import check_names
 from .nodes import check_nodes
 from .parse import ParseRefused, parse, tokenize
-from .regions import check_nesting, find_regions
+from .parse_cost import check_cost
+from .regions import find_regions
 
 # With one of these there is nothing to parse, or the parser would end lines where the database doesn't.
 _UNREADABLE = frozenset({"control_character", "empty", "root"})
@@ -42,9 +43,9 @@ def check(sql_text: str, *, allowed_functions: frozenset[str] = frozenset()) -> 
     if too_large:
         raise refusal(sql_text, [too_large])
     reading = read(sql_text)
-    too_deep = check_nesting(reading.code)
-    if too_deep:
-        raise refusal(sql_text, [too_deep])
+    too_dear = check_cost(sql_text, reading.code)
+    if too_dear:
+        raise refusal(sql_text, [too_dear])
     code = reading.code
     regions = find_regions(code)
     findings: list[Finding] = [

@@ -6,9 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .findings import Finding
 from .lexemes import Kind, Lexeme
-from .limits import LEXEMES_MAX, NESTING_DEPTH_MAX
+from .limits import LEXEMES_MAX
 
 
 class Regions(NamedTuple):
@@ -50,18 +49,3 @@ def find_regions(code: Sequence[Lexeme]) -> Regions:
             elif word == "PATTERN" and open_parens and open_parens[-1][1] == "MATCH_RECOGNIZE":
                 patterns.append((first, index))
     return Regions(tuple(sorted(match_recognize)), tuple(sorted(patterns)))
-
-
-def check_nesting(code: Sequence[Lexeme]) -> Finding | None:
-    """The limits that keep the parser's recursion and time in bounds: lexemes, and depth of parentheses and CASE."""
-    if len(code) > LEXEMES_MAX:
-        return Finding(code[LEXEMES_MAX].start, "size", f"A statement has at most {LEXEMES_MAX} words and symbols.")
-    parens = cases = 0
-    for lexeme in code:
-        if lexeme.kind is Kind.SYMBOL and lexeme.name in ("(", ")"):
-            parens = max(parens + (1 if lexeme.name == "(" else -1), 0)
-        elif lexeme.kind is Kind.WORD and lexeme.name in ("CASE", "END"):
-            cases = max(cases + (1 if lexeme.name == "CASE" else -1), 0)
-        if parens + cases > NESTING_DEPTH_MAX:
-            return Finding(lexeme.start, "nesting", f"Parentheses and CASE nest at most {NESTING_DEPTH_MAX} deep.")
-    return None

@@ -23,6 +23,7 @@ class Scope(NamedTuple):
 
     sources: tuple[Source, ...]
     aliases: frozenset[str]
+    by_name: Mapping[str, tuple[Source, ...]]
     open: bool
     ctes: Mapping[str, Columns]
     parent: Scope | None
@@ -35,7 +36,7 @@ class Scope(NamedTuple):
             scope = scope.parent
 
 
-EMPTY = Scope((), frozenset(), False, {}, None)
+EMPTY = Scope((), frozenset(), {}, False, {}, None)
 
 
 def name_of(identifier: object) -> str:
@@ -44,6 +45,15 @@ def name_of(identifier: object) -> str:
         text = identifier.name
         return text if identifier.quoted else text.upper()
     return "*" if isinstance(identifier, exp.Star) else ""
+
+
+def by_name(sources: tuple[Source, ...]) -> dict[str, tuple[Source, ...]]:
+    """The sources that each first name of a dotted name can mean: the exposed name, or the schema."""
+    found: dict[str, list[Source]] = {}
+    for source in sources:
+        for name in {source.name, *source.path[:1]}:
+            found.setdefault(name, []).append(source)
+    return {name: tuple(same) for name, same in found.items()}
 
 
 def parts_of(node: exp.Expr) -> Iterator[exp.Expr]:
@@ -73,7 +83,7 @@ def with_ctes(query: exp.Expr, scope: Scope) -> Scope:
 
 def open_scope(scope: Scope) -> Scope:
     """A block around nothing new, where names without a dot may be output columns (ORDER BY of a UNION)."""
-    return Scope((), frozenset(), True, scope.ctes, scope)
+    return Scope((), frozenset(), {}, True, scope.ctes, scope)
 
 
 def select_scope(select: exp.Select, scope: Scope) -> Scope:
@@ -81,7 +91,7 @@ def select_scope(select: exp.Select, scope: Scope) -> Scope:
     sources = tuple(_sources(select, scope))
     known = all(source.columns is not None for source in sources) and not select.args.get("match")
     aliases = frozenset(name_of(p.args.get("alias")) for p in select.expressions if isinstance(p, exp.Alias))
-    return Scope(sources, aliases, not known, scope.ctes, scope)
+    return Scope(sources, aliases, by_name(sources), not known, scope.ctes, scope)
 
 
 def _sources(select: exp.Select, scope: Scope) -> Iterator[Source]:
