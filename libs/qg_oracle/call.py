@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any
 
 import oracledb
@@ -13,6 +14,7 @@ from qg_oracle.columns import Column, DescribingCursor, column_of
 from qg_oracle.deadlines import Deadline
 from qg_oracle.errors import Failure, FailureKind, classify, to_gateway_error
 from qg_oracle.events import AbandonedCallEnded, CallAbandoned, CallRetried
+from qg_oracle.logon import STATEMENTS_CACHED
 from qg_oracle.pool import Pool
 from qg_oracle.sessions import Session, limit_round_trips
 from qg_oracle.statements import Statement, Tags
@@ -224,13 +226,12 @@ class Call:
         cursor = self._cursor = DescribingCursor(connection)
         cursor.prefetchrows = cursor.arraysize = asked
         cursor.outputtypehandler = statement.handler
+        for name, value in self._binds.items():
+            if type(value) is datetime and value.microsecond:
+                # A datetime goes as DATE, which keeps indexes on DATE columns of use but would drop the fraction.
+                cursor.setinputsizes(**{name: oracledb.DB_TYPE_TIMESTAMP})
         await cursor.execute(statement.sql, self._binds)
-        columns = session.columns.get(statement.sql)
-        if cursor.described:
-            columns = session.columns[statement.sql] = tuple(cursor.described)
-        elif columns is None:
-            raise oracledb.InterfaceError("the statement gave no columns")
-        self.columns = columns
+        self.columns = columns = _columns(session, cursor, statement.sql)
         self._encoder = statement.encoder_for(columns)
         self._asked = min(asked, cursor.prefetchrows)  # less when LOB columns turned up
         cursor.arraysize = self._asked
@@ -364,6 +365,24 @@ class Call:
 
     def _event(self, event_type: Any, **fields: Any) -> Any:
         return event_type(connection_id=self.pool.target.connection_id, pool=self.pool.fingerprint, **fields)
+
+
+def _columns(session: Session, cursor: DescribingCursor, sql: str) -> tuple[Column, ...]:
+    """The columns of what was just executed: described in this call, or known since this session's last describe."""
+    known = session.columns.get(sql)
+    if not cursor.described and known is not None:
+        return known
+    described = cursor.description or []
+    # The driver asks for the fetch form of every column more than once when a cached statement is described anew.
+    columns = tuple(cursor.described[-len(described) :]) or tuple(map(column_of, described))
+    if not columns:
+        raise oracledb.InterfaceError("the statement gave no columns")
+    if known == columns:
+        return known
+    if len(session.columns) >= 2 * STATEMENTS_CACHED:
+        session.columns.clear()
+    session.columns[sql] = columns
+    return columns
 
 
 def _close_cursor(cursor: DescribingCursor) -> None:

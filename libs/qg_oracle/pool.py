@@ -198,6 +198,9 @@ class Pool:
         free, self._free = self._free, []
         for session in free:
             self._close_session(session)
+        if not self._waiters:
+            for task in self._opening:
+                task.cancel()  # nobody else has these connections yet
         self._close_if_drained()
 
     def stop_calls(self) -> None:
@@ -270,6 +273,7 @@ class Pool:
     def _start_opening(self) -> None:
         task = asyncio.get_running_loop().create_task(self._open_session())
         self._opening.add(task)
+        task.add_done_callback(self._opened)
 
     async def _open_session(self) -> None:
         started = time.monotonic()
@@ -280,10 +284,6 @@ class Pool:
             session = Session(connection, time.monotonic())
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it
             failure = classify(error, logging_on=True)
-        finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self._opening.discard(task)
         if session is not None:
             self._backoff.succeeded()
             duration_ms = (session.opened_at - started) * 1000
@@ -293,6 +293,9 @@ class Pool:
             self._hand_on(session)
         elif failure is not None:
             self._note_failure(failure)
+
+    def _opened(self, task: "asyncio.Task[None]") -> None:
+        self._opening.discard(task)
         self._grow()
         self._close_if_drained()
 
