@@ -29,7 +29,7 @@ DELTA_PREFIX = "qg:delta:"
 CHECKPOINT_PREFIX = "qg:checkpoint:"
 NODE_PREFIX = "qg:node:"
 
-NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """What a node may be called (`fullmatch`)."""
 
 

@@ -1,0 +1,64 @@
+"""Hints over pub/sub: a reason to look now instead of at the next tick. Losing them costs nothing but that tick."""
+
+import asyncio
+import contextlib
+
+from redis.asyncio import Redis
+
+from qg_bundle import keys
+from qg_bundle.link import LINK_ERRORS
+
+LISTEN_S = 5.0
+SILENCE_MAX_S = 60.0
+"""Without any message for so long the subscription is made anew: a half-open connection hears nothing for ever."""
+
+AGAIN_AFTER_S = 1.0
+
+
+class Hints:
+    """Listens in the background; `wait` returns at a hint, a `wake()` or the timeout."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._heard = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def wake(self) -> None:
+        """As if a hint had come."""
+        self._heard.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until a hint or `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._heard.wait()
+        self._heard.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(*LINK_ERRORS):
+                await self._listen_once()
+            await asyncio.sleep(AGAIN_AFTER_S)
+
+    async def _listen_once(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+            await subscription.subscribe(keys.HINT)
+            # What was published before this moment was not heard.
+            self._heard.set()
+            silent_since = loop.time()
+            while loop.time() - silent_since < SILENCE_MAX_S:
+                message = await subscription.get_message(ignore_subscribe_messages=True, timeout=LISTEN_S)
+                if message is not None:
+                    silent_since = loop.time()
+                    self._heard.set()

@@ -1,0 +1,54 @@
+"""One endpoint of one catalog, ready to be served: everything a request needs, nothing to look up any more."""
+
+from data_plane.shapes import AnswerShape
+from qg_core.binding import Binder
+from qg_core.specs import EndpointSpec
+from qg_oracle.statements import Statement
+from qg_oracle.targets import ConnectionTarget
+from qg_security.authenticators import Authenticator
+
+
+class Route:
+    """Immutable, shared by all requests of its catalog and, while nothing about it changes, of the following ones.
+
+    `unusable` says why this node can't serve the endpoint (a slug; 503 before anything else). Without `authenticator`
+    only a `public` endpoint is served. Without `target` its connection is missing or inactive (503).
+    """
+
+    __slots__ = (
+        "authenticator",
+        "binder",
+        "endpoint",
+        "path",
+        "public",
+        "shape",
+        "statement",
+        "target",
+        "timeout_ms",
+        "unusable",
+    )
+
+    def __init__(
+        self,
+        *,
+        endpoint: EndpointSpec,
+        path: bytes,
+        binder: Binder,
+        statement: Statement,
+        shape: AnswerShape,
+        authenticator: Authenticator | None,
+        target: ConnectionTarget | None,
+        timeout_ms: int,
+        unusable: str | None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.path = path
+        self.binder = binder
+        self.statement = statement
+        self.shape = shape
+        self.authenticator = authenticator
+        self.target = target
+        self.timeout_ms = timeout_ms
+        self.unusable = unusable
+        # An endpoint that names an auth method is never public, whether the method is still there or not.
+        self.public = endpoint.allow_unauthenticated and endpoint.auth_method_id is None
