@@ -37,7 +37,7 @@ class Log:
         level = event.level if level is None else level
         if level < self.level:
             return
-        if self._sink.lines_dropped != self._dropped_before:
+        if self._sink.lines_dropped != self._dropped_before and self._sink.has_room:
             self._tell_dropped()
         self._sink.put(self._line(event, level))
 
@@ -81,7 +81,6 @@ class Log:
         lines, self._dropped_before = dropped - self._dropped_before, dropped
         event = LogLinesDropped(lines=lines)
         self._sink.put(self._line(event, event.level))
-        # The line about dropped lines may itself be dropped; it counts the next time then.
 
 
 def texts_of(event_type: type[Event]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ what callers put into paths.
 """
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 
 TEXT_LENGTH_MAX = 8_192
@@ -14,33 +13,36 @@ TEXT_LENGTH_MAX = 8_192
 _CACHED_LENGTH_MAX = 256
 _MARK = "[redacted]"
 
-_NAMES = (
-    r"[\w.-]*(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|apikey|authorization|private[_-]?key"
-    r"|encryption[_-]?key|seal[_-]?key|signing[_-]?key|credential|cookie|wallet)[\w.-]*"
-)
+_READ_BEYOND_CUT = 2_048
 
+# The text is hostile: every repetition that a match can begin in the middle of is bounded, or the time would grow with
+# the square of its length.
+_NAMES = (
+    r"(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|authorization|private[_-]?key"
+    r"|encryption[_-]?key|seal[_-]?key|signing[_-]?key|credential|cookie|wallet)[\w.-]{0,64}"
+)
 _VALUE = r"(?:b?\"(?:[^\"\\]|\\.)*\"?|b?'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]]+)"
 
-_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM private keys and wallets, also when cut short
-    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.S), _MARK),
+    (re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.S), _MARK),
     # Authorization values, wherever they stand
-    (re.compile(r"\b(bearer|basic|apikey)[ \t]+[A-Za-z0-9._~+/=-]{6,}", re.I), rf"\1 {_MARK}"),
-    # JWTs
-    (re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?"), _MARK),
-    # our API keys with any prefix, also without their tag
-    (re.compile(r"[A-Za-z0-9_.-]{0,32}[0-9a-fA-F]{32}_[0-9a-fA-F]{24,48}(?:_[0-9a-fA-F]{0,16})?"), _MARK),
+    (re.compile(r"\b(bearer|basic|apikey)[ \t]{1,8}[A-Za-z0-9._~+/=-]{6,}", re.I), rf"\1 {_MARK}"),
+    # JWTs, also without their signature
+    (re.compile(r"eyJ[A-Za-z0-9_-]{4,1024}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?"), _MARK),
+    # our API keys whatever the prefix, also without their tag
+    (re.compile(r"[0-9a-fA-F]{32}_[0-9a-fA-F]{24,48}(?:_[0-9a-fA-F]{0,16})?"), _MARK),
     # Fernet tokens; bcrypt hashes; HMAC secrets; 32-byte keys in base64
     (re.compile(r"gAAAAA[A-Za-z0-9_-]{20,}={0,2}"), _MARK),
     (re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,53}"), _MARK),
-    (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{96,}(?![0-9a-fA-F])"), _MARK),
+    (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{96,}"), _MARK),
     (re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}="), _MARK),
     # scheme://user:password@host
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"']*):[^\s\"']+@"), rf"\1:{_MARK}@"),
+    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s:/@\"']{0,128}):[^\s\"']{1,1024}@"), rf"\1:{_MARK}@"),
     # IDENTIFIED BY password
-    (re.compile(r"\b(identified\s+by(?:\s+values)?)\s+(?:\"[^\"]*\"?|'[^']*'?|\S+)", re.I), rf"\1 {_MARK}"),
+    (re.compile(r"\b(identified\s{1,8}by(?:\s{1,8}values)?)\s{1,8}(?:\"[^\"]*\"?|'[^']*'?|\S+)", re.I), rf"\1 {_MARK}"),
     # password=..., "api_key": "...", 'token': '...'
-    (re.compile(rf"({_NAMES})([\"']?\s*(?:=>|[=:])\s*){_VALUE}", re.I), rf"\1\2{_MARK}"),
+    (re.compile(rf"({_NAMES}[\"']?\s{{0,8}}(?:=>|[=:])\s{{0,8}}){_VALUE}", re.I), rf"\1{_MARK}"),
     # user/password@host, as Oracle tools write it
     (re.compile(r"(?<![\w/:.])([\w$#]{1,128})/([^\s@/\"']{1,1024})@(?=[\w(/\[])"), rf"\1/{_MARK}@"),
 )
@@ -57,9 +59,11 @@ def redact(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    if len(text) > TEXT_LENGTH_MAX:
-        text = f"{text[:TEXT_LENGTH_MAX]}... ({len(text)} characters)"
-    return _ODD.sub(_escaped, redact(text))
+    if len(text) <= TEXT_LENGTH_MAX:
+        return _ODD.sub(_escaped, redact(text))
+    # Redacted first and cut then: half a secret is no longer recognised as one.
+    shown = redact(text[: TEXT_LENGTH_MAX + _READ_BEYOND_CUT])[:TEXT_LENGTH_MAX]
+    return _ODD.sub(_escaped, f"{shown}... ({len(text)} characters)")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -39,6 +39,11 @@ class LineSink:
         """From now on write in batches from `loop`."""
         self._loop = loop
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the buffer is at most half full."""
+        return 2 * self._buffered_bytes <= self._buffer_bytes_max
+
     def put(self, line: bytes) -> None:
         """Take one line, which ends in a newline. Never blocks for longer than one write, never raises."""
         with self._lock:

@@ -15,6 +15,17 @@ from qg_telemetry.events.catalogs import (
     SpecsUnusable,
     StateFileFailed,
 )
+from qg_telemetry.events.databases import (
+    AbandonedCallEnded,
+    CallAbandoned,
+    CallRetried,
+    LogonFailed,
+    PoolClosed,
+    PoolOpened,
+    PoolRetired,
+    SessionLost,
+    SessionOpened,
+)
 from qg_telemetry.events.publishing import (
     ActivationFailed,
     BundleRepaired,
@@ -42,11 +53,14 @@ from qg_telemetry.events.services import (
 )
 
 __all__ = [
+    "AbandonedCallEnded",
     "ActivationFailed",
     "AdminRequestServed",
     "AdminSignInRefused",
     "AdminSignedIn",
     "BundleRepaired",
+    "CallAbandoned",
+    "CallRetried",
     "CatalogRejected",
     "CatalogSwapped",
     "CredentialRefused",
@@ -56,8 +70,12 @@ __all__ = [
     "Level",
     "LibraryLogged",
     "LogLinesDropped",
+    "LogonFailed",
     "NodeStateChanged",
     "Observe",
+    "PoolClosed",
+    "PoolOpened",
+    "PoolRetired",
     "PublicEndpointServed",
     "RedisEvicts",
     "RedisFound",
@@ -69,6 +87,8 @@ __all__ = [
     "ServiceDraining",
     "ServiceStarted",
     "ServiceStopped",
+    "SessionLost",
+    "SessionOpened",
     "SignInFlooded",
     "SpecsUnusable",
     "StateFileFailed",
