@@ -1,11 +1,10 @@
 """Who is calling. Fails closed: whatever is not clearly allowed is a 401."""
 
-from qg_security.authenticators.base import Authenticator
-
 from data_plane.refuse_flood import RefuseFlood
 from data_plane.request import Request
 from qg_core.errors import CredentialExpired, CredentialInvalid, SignInLimited
 from qg_core.specs import MethodType
+from qg_security.authenticators.base import Authenticator
 from qg_security.principals import Principal
 from qg_telemetry.events import CredentialRefused, Observe, SignInFlooded
 

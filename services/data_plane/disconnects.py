@@ -7,13 +7,12 @@ request costs. Asking at the start of every request costs 10 to 50 us.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+from data_plane.asgi import Receive
 
 WATCHED_AFTER_S = 0.05
 SWEEP_EVERY_S = 0.05
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Signal(Protocol):

@@ -6,23 +6,20 @@ pipeline's.
 
 import time
 import traceback
-from typing import Any
 
 from data_plane.answers import Answer, ClientGone
+from data_plane.asgi import Receive, Scope, Send
 from data_plane.client_address import Network, compile_client_address, compile_is_trusted
 from data_plane.concurrency import NodeGate
-from data_plane.disconnects import Receive
 from data_plane.min_revision import reach
 from data_plane.pipeline import Pipeline
 from data_plane.refresh import Refresher
 from data_plane.request import Request
 from data_plane.response_headers import ResponseHeaders
-from data_plane.sending import Send, Sender
+from data_plane.sending import Sender
 from data_plane.visit import STATUS_CLIENT_GONE, Visit
 from qg_core.errors import GatewayError, NotReady
 from qg_telemetry.events import Observe, UnforeseenError
-
-Scope = dict[str, Any]
 
 NOT_READY_RETRY_AFTER_S = 1
 

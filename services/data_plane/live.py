@@ -3,7 +3,8 @@
 import time
 
 from data_plane.answers import Answer, ClientGone
-from data_plane.disconnects import Disconnects, Receive, Watched
+from data_plane.asgi import Receive
+from data_plane.disconnects import Disconnects, Watched
 from data_plane.render import WHOLE_BYTES_MAX, tail, whole
 from data_plane.request import Request
 from data_plane.route import Route

@@ -4,10 +4,10 @@ import time
 
 from data_plane.admission import Admission
 from data_plane.answers import Answer
+from data_plane.asgi import Receive
 from data_plane.authenticate import Authentication
 from data_plane.bind import bind
 from data_plane.catalog import Catalog
-from data_plane.disconnects import Receive
 from data_plane.live import Live
 from data_plane.refresh import Refresher
 from data_plane.route import Route

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
 
+from data_plane.asgi import Scope
 from qg_core.errors import BodyTooLarge, HeadersTooLarge, TargetTooLong
 from qg_core.request_ids import request_id_from
 
@@ -47,7 +47,7 @@ class Request:
         "started",
     )
 
-    def __init__(self, scope: dict[str, Any]) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.started = time.monotonic()
         self.method: str = scope["method"]
         self.raw_path: bytes = scope["raw_path"]

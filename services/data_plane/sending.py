@@ -2,16 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 from data_plane.answers import Answer, ClientGone, LargeBody
+from data_plane.asgi import Send
 from data_plane.response_headers import JSON, Header, ResponseHeaders, error_headers
 from data_plane.visit import Visit
 from qg_core.errors import GatewayError, QueryTimedOut
 from qg_core.problems import INTERNAL_ERROR_BODY, problem_body
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _HEAD = "HEAD"
 

@@ -1,0 +1,180 @@
+"""The wiring of one data-plane node: builds every part, hands them to each other, serves, and takes them down again."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from data_plane.admission import Admission
+from data_plane.authenticate import Authentication
+from data_plane.catalog import Catalog, CatalogBuilder
+from data_plane.concurrency import NodeGate
+from data_plane.database_events import observe_databases
+from data_plane.disconnects import Disconnects
+from data_plane.gateway import Gateway
+from data_plane.live import Live
+from data_plane.memory import Memory
+from data_plane.node_report import node_name
+from data_plane.pipeline import Pipeline
+from data_plane.refresh import Refresher
+from data_plane.refuse_flood import FloodLimits, RefuseFlood
+from data_plane.reporting import Reporting
+from data_plane.response_headers import ResponseHeaders
+from data_plane.settings import Settings
+from data_plane.staleness import Staleness
+from data_plane.state_file import StateFile
+from qg_bundle.link import open_link
+from qg_oracle.pools import Pools
+from qg_security.authenticators import AuthParts
+from qg_security.passwords import PasswordChecker
+from qg_security.sealing import Sealer
+from qg_security.signing import Ed25519Verifier
+from qg_security.verified_cache import VerifiedCache
+from qg_serving import Draining, serve
+from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped
+from qg_telemetry.metrics import Metrics
+from qg_telemetry.observer import Observer
+from qg_telemetry.ops import ops_app
+
+POOLS_CLOSE_S = 5.0
+
+
+class Node:
+    """All parts of one node. Make it inside the event loop; `await run()` serves until asked to stop."""
+
+    def __init__(self, settings: Settings, observe: Observer) -> None:
+        self._settings = settings
+        self._observe = observe
+        self._draining = False
+        self.checker = PasswordChecker(threads=settings.bcrypt_threads, queued_max=settings.bcrypt_queue_max)
+        self.cache = VerifiedCache(settings.verified_credentials_max)
+        self.pools = Pools(observe_databases(observe))
+        self.redis = open_link(settings.redis_url)
+        self.refresher = Refresher(
+            redis=self.redis,
+            gateway_id=settings.gateway_id,
+            verifier=Ed25519Verifier(settings.bundle_verify_keys),
+            builder=CatalogBuilder(Sealer(settings.bundle_seal_keys), AuthParts(self.checker, self.cache)),
+            memory=Memory(StateFile(settings.state_dir, settings.gateway_id), observe),
+            staleness=Staleness(settings.staleness_max_s),
+            observe=observe,
+            on_swap=self._retire_pools,
+        )
+        self.reporting = Reporting(
+            self.redis,
+            self.refresher,
+            node=node_name(settings.node_name, settings.state_dir),
+            version=version("querygateway"),
+        )
+        self.disconnects = Disconnects()
+        self.gate = NodeGate(settings.requests_in_flight_max)
+        self.gateway = self._gateway()
+        _bind_states(observe.metrics, self)
+
+    async def run(self) -> None:
+        """Take the newest catalog there is, serve until SIGTERM or SIGINT, close everything."""
+        settings = self._settings
+        watching = asyncio.create_task(self.disconnects.run())
+        try:
+            await self.refresher.boot()
+            self.refresher.start()
+            self.reporting.start()
+            started = time.monotonic()
+            outcome = await serve(
+                Draining(self.gateway),
+                host=settings.host,
+                port=settings.port,
+                ops_app=ops_app(self.ready, self._observe.metrics),
+                ops_host=settings.ops_host,
+                ops_port=settings.ops_port,
+                shutdown_grace_s=settings.shutdown_grace_s,
+                on_started=self._tell_started,
+                on_drain=self._drain,
+            )
+            self._observe(
+                ServiceStopped(
+                    requests_dropped=outcome.requests_dropped,
+                    duration_ms=round((time.monotonic() - started) * 1000, 1),
+                )
+            )
+        finally:
+            watching.cancel()
+            await self.reporting.close()
+            await self.refresher.close()
+            await self.pools.close(POOLS_CLOSE_S)
+            self.checker.close()
+            with contextlib.suppress(Exception):
+                await self.redis.aclose()
+
+    def ready(self) -> tuple[bool, Mapping[str, object]]:
+        """Ready once a verified catalog is active, until this node is being stopped."""
+        ready = self.refresher.current is not None and not self._draining
+        return ready, {"state": self.refresher.state.value, "revision": self.refresher.revision}
+
+    def _gateway(self) -> Gateway:
+        settings = self._settings
+        headers = ResponseHeaders(security_headers=settings.security_headers, cors_origins=settings.cors_origins)
+        limits = FloodLimits(
+            window_s=settings.sign_in_failures_window_s,
+            passwords_per_credential_max=settings.sign_in_failures_credential_max,
+            passwords_per_address_max=settings.sign_in_failures_address_max,
+            forgeries_per_address_max=settings.sign_in_forgeries_address_max,
+        )
+        pipeline = Pipeline(
+            self.refresher,
+            Admission(self._observe),
+            Authentication(RefuseFlood(limits), self._observe),
+            Live(self.pools, self.disconnects, settings.query_timeout_max_ms),
+            cors=headers.cors,
+        )
+        return Gateway(pipeline, self.refresher, self.gate, headers, settings.trusted_proxies, self._observe)
+
+    def _retire_pools(self, catalog: Catalog) -> None:
+        self.pools.retire([self.pools.fingerprint(target) for target in catalog.targets])
+
+    def _tell_started(self) -> None:
+        settings = self._settings
+        self._observe(
+            ServiceStarted(
+                version=version("querygateway"),
+                host=settings.host,
+                port=settings.port,
+                ops_port=settings.ops_port,
+                pid=os.getpid(),
+            )
+        )
+
+    def _drain(self, reason: str) -> None:
+        self._draining = True
+        self.refresher.drain()
+        self._observe(ServiceDraining(signal=reason, drain_s=0.0))
+
+
+def _bind_states(metrics: Metrics, node: Node) -> None:
+    """What a scrape shows of this node's state."""
+    refresher = node.refresher
+
+    def of_catalog(count: str) -> float:
+        catalog = refresher.current
+        return 0 if catalog is None else len(catalog.routes if count == "routes" else catalog.unusable)
+
+    def of_pools(field: str) -> dict[str, float]:
+        totals: dict[str, float] = {}
+        for pool in node.pools.statistics():
+            totals[pool.connection_id] = totals.get(pool.connection_id, 0) + getattr(pool, field)
+        return totals
+
+    metrics.bind("qg_ready", lambda: float(node.ready()[0]))
+    metrics.bind("qg_revision", lambda: refresher.revision)
+    metrics.bind("qg_head_revision", lambda: refresher.newest_known)
+    metrics.bind("qg_beacon_age_seconds", lambda: refresher.age_s(time.time()))
+    metrics.bind("qg_catalog_endpoints", lambda: of_catalog("routes"))
+    metrics.bind("qg_catalog_unusable", lambda: of_catalog("unusable"))
+    metrics.bind("qg_requests_running", lambda: node.gate.in_flight)
+    metrics.bind("qg_password_checks_queued", lambda: node.checker.queued)
+    metrics.bind("qg_verified_cache_entries", lambda: len(node.cache))
+    metrics.bind("qg_pool_sessions_open", lambda: of_pools("open"))
+    metrics.bind("qg_pool_sessions_busy", lambda: of_pools("busy"))
+    metrics.bind("qg_pool_waiting", lambda: of_pools("waiting"))
