@@ -386,7 +386,7 @@ def _fetch_type(defines: tuple[BindType, ...], index: int, column: Column) -> in
 
 
 def _kinds(bind_types: tuple[BindType, ...], row: RawRow) -> BindKinds:
-    return tuple(kind_of_bind(bind.type_number) if raw else None for bind, raw in zip(bind_types, row, strict=False))
+    return tuple(kind_of_bind(bind.type_number, raw) for bind, raw in zip(bind_types, row, strict=False))
 
 
 def _cache_key(cursor: Cursor, row: RawRow) -> Hashable:

@@ -45,6 +45,16 @@ def encode_number(text: str) -> bytes:
     return bytes((len(body),)) + body
 
 
+def is_short_integer(raw: bytes) -> bool:
+    """True for a whole number of at most 18 digits, judged by exponent and length alone."""
+    if raw[0] & 0x80:
+        pairs_before_point, pairs = raw[0] - _EXPONENT_ZERO + 1, len(raw) - 1
+    else:
+        pairs_before_point = (~raw[0] & 0xFF) - _EXPONENT_ZERO + 1
+        pairs = len(raw) - (2 if raw[-1] == 0x66 else 1)
+    return pairs <= pairs_before_point <= 9 or raw == b"\x80"
+
+
 def decode_number(raw: bytes) -> int | Decimal:
     """An int where the value is whole, else a Decimal."""
     if raw == b"\x80":

@@ -6,7 +6,7 @@ Encoders return the value with its length byte in front; decoders take the bytes
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from decimal import Context, Decimal
 from struct import Struct
 
 from qg_standin.oracle_numbers import decode_number
@@ -21,6 +21,10 @@ _U32 = Struct(">I")
 _DOUBLE = Struct(">d")
 _FLOAT = Struct(">f")
 _LENGTHS = tuple(bytes((length,)) for length in range(SHORT_BYTES_MAX + 1))
+
+_ENGINE_DIGITS = 38
+_ENGINE_LIMIT = 10**_ENGINE_DIGITS
+_ENGINE_CONTEXT = Context(prec=_ENGINE_DIGITS)
 
 BindValue = str | int | Decimal | float | bool | bytes | dt.datetime | dt.timedelta | None
 
@@ -116,12 +120,22 @@ def encode_text(value: str) -> bytes:
     return _LENGTHS[length] + raw if length <= SHORT_BYTES_MAX else bytes1(raw)
 
 
+def _for_engine(value: int | Decimal) -> int | Decimal | float:
+    """The engine's decimals have 38 digits; what is larger or smaller becomes a double."""
+    if isinstance(value, int):
+        return value if abs(value) < _ENGINE_LIMIT else float(value)
+    _, digits, exponent = value.as_tuple()
+    if isinstance(exponent, int) and exponent >= -_ENGINE_DIGITS and abs(value) < _ENGINE_LIMIT:
+        return value if len(digits) <= _ENGINE_DIGITS else _ENGINE_CONTEXT.plus(value)
+    return float(value)
+
+
 def decode_bind(type_number: int, charset_form: int, raw: bytes | None) -> BindValue:
     """A bind's raw bytes as the engine takes it; LOB locators are resolved by the session before."""
     if raw is None or raw == b"":
         return None
     if type_number in (NUMBER, BINARY_INTEGER):
-        return decode_number(raw)
+        return _for_engine(decode_number(raw))
     if type_number in (VARCHAR, CHAR, LONG):
         return raw.decode("utf-16-be" if charset_form == 2 else "utf-8", errors="replace")
     if type_number in (DATE, TIMESTAMP, TIMESTAMP_TZ, TIMESTAMP_LTZ):

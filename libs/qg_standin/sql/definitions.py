@@ -23,21 +23,29 @@ class Definition:
 def define(tree: exp.Expr, catalog: Catalog) -> Definition:
     """The definition for a parsed DDL statement."""
     if isinstance(tree, exp.TruncateTable):
-        name = tree.expressions[0].name
-        return Definition(name, f'truncate "{name.lower()}"')
+        emptied = _table_name(tree)
+        return Definition(emptied, f'truncate "{emptied.lower()}"')
     kind = str(tree.args.get("kind") or "").upper()
     if isinstance(tree, exp.Drop) and kind in ("TABLE", "VIEW"):
-        if catalog.columns(tree.this.name) is None:
+        dropped = _table_name(tree)
+        if catalog.columns(dropped) is None:
             raise OracleError(942)
-        return Definition(tree.this.name, f'drop {kind} "{tree.this.name.lower()}"', forgets=True)
+        return Definition(dropped, f'drop {kind} "{dropped.lower()}"', forgets=True)
     if isinstance(tree, exp.Create) and kind in ("TABLE", "VIEW"):
         return _create(tree, kind, catalog)
     raise unsupported(f"{tree.key.upper()} {kind}")
 
 
+def _table_name(tree: exp.Expr) -> str:
+    table = tree.find(exp.Table)
+    if table is None:
+        raise OracleError(903, "invalid table name")
+    return table.name
+
+
 def _create(tree: exp.Create, kind: str, catalog: Catalog) -> Definition:
     target = tree.this
-    name = target.find(exp.Table).name
+    name = _table_name(tree)
     replaces = bool(tree.args.get("replace"))
     if catalog.columns(name) is not None and not replaces:
         raise OracleError(955, "name is already used by an existing object")

@@ -145,7 +145,8 @@ class Kinds:
         if isinstance(node, exp.Literal):
             return OracleType(Kind.VARCHAR, size=max(len(node.name), 1)) if node.is_string else NUMBER_FREE
         if isinstance(node, exp.Placeholder):
-            return self._binds.get(node.name)
+            bind = self._binds.get(node.name)
+            return NUMBER_FREE if bind is not None and bind.kind is Kind.NUMBER else bind
         if isinstance(node, exp.CurrentTimestamp):
             return DATE if node.args.get("sysdate") else TIMESTAMP_TZ
         if isinstance(node, exp.Cast):

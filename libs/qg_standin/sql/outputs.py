@@ -82,8 +82,13 @@ def _output(item: exp.Expr, text: str) -> Output:
     return Output(text[:128], item)
 
 
-def column_of(index: int, entry: EngineColumn, outputs: Sequence[Output], kinds: Kinds) -> Column:
-    """The column at `index` of the result."""
+def column_of(
+    index: int, entry: EngineColumn, outputs: Sequence[Output], kinds: Kinds, *, numbers_vary: bool
+) -> Column:
+    """The column at `index` of the result.
+
+    numbers_vary: a bind's value decides what type computed numbers have, so only declared ones are trusted.
+    """
     has_star = any(output.name is None for output in outputs)
     if has_star:
         named = {output.name.upper(): output for output in outputs if output.name is not None}
@@ -94,7 +99,8 @@ def column_of(index: int, entry: EngineColumn, outputs: Sequence[Output], kinds:
         name = outputs[index].name or entry.name.upper()
         inferred = outputs[index].type
     described = _described(entry.type_text, inferred)
-    places = integer_places(entry.type_text) if described.kind is Kind.NUMBER else None
+    trusted = described.kind is Kind.NUMBER and (described.precision > 0 or not numbers_vary)
+    places = integer_places(entry.type_text) if trusted else None
     return Column(name, described, integer_places=places)
 
 

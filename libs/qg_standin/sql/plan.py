@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from qg_standin.catalog import Catalog
 from qg_standin.columns import ENGINE_SHAPES, Column, Kind, OracleType
@@ -14,6 +16,7 @@ from qg_standin.failures import OracleError, unsupported
 from qg_standin.placeholders import rename_placeholders
 from qg_standin.replies import describe
 from qg_standin.session_view import Surroundings
+from qg_standin.sql.bind_kinds import NUMBER_WIDE
 from qg_standin.sql.definitions import Definition, define
 from qg_standin.sql.dictionary import replace_dictionary
 from qg_standin.sql.kinds import Kinds
@@ -24,6 +27,7 @@ from qg_standin.sql.sleep import Seconds, take_sleeps
 from qg_standin.sql.statement import Action, parse
 from qg_standin.values import BindValue
 
+_log = logging.getLogger(__name__)
 PLANS_MAX = 4000
 BindKinds = tuple[OracleType | None, ...]
 
@@ -87,7 +91,13 @@ class Planner:
         known = self._plans.get(key)
         if known is not None:
             return known
-        plan, depends_on_session = self._make(sql, dict(zip(names, kinds, strict=False)), values, around, engine)
+        try:
+            bind_kinds = dict(zip(names, kinds, strict=False))
+            plan, depends_on_session = self._make(sql, bind_kinds, values, around, engine)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, SqlglotError) as error:
+            # A tree of a shape the rules do not expect: the statement fails, the session goes on.
+            _log.exception("no plan for a statement")
+            raise unsupported("this statement") from error
         if not depends_on_session and plan.action in (Action.QUERY, Action.CHANGE):
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
@@ -105,6 +115,8 @@ class Planner:
         action, tree = parse(rename_placeholders(sql).sql)
         if action not in (Action.QUERY, Action.CHANGE, Action.DEFINE):
             return Plan(action), False
+        if action is not Action.QUERY and not around.session.user.can_write:
+            raise OracleError(1031)
         if tree.find(exp.Lock) is not None:
             if not around.session.user.can_write:
                 raise OracleError(1031)
@@ -130,7 +142,10 @@ class Planner:
         if action is Action.CHANGE:
             return Plan(action, tree.sql("duckdb"), (), _parameters(tree), sleeps, False), session_columns is not None
         found = _describe(tree, values, engine)
-        columns = tuple(column_of(i, entry, outputs, inferred) for i, entry in enumerate(found))
+        numbers_vary = NUMBER_WIDE in bind_kinds.values()
+        columns = tuple(
+            column_of(i, entry, outputs, inferred, numbers_vary=numbers_vary) for i, entry in enumerate(found)
+        )
         if action is Action.DEFINE:
             assert definition.query is not None  # noqa: S101  (for the type checker)
             return Plan(action, f"{definition.sql} {tree.sql('duckdb')}", columns, definition=definition), True
