@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -133,7 +134,8 @@ def _logon_message(failure: Failure, error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None and failure.code in {"network", "DPY-6005"}:
         if isinstance(cause, OSError):
-            return f"Connecting failed: {cause.strerror or cause}."
+            number = cause.errno or 0  # of getaddrinfo it is negative and comes with its own text
+            return f"Connecting failed: {os.strerror(number) if number > 0 else cause.strerror or cause}."
         cause = cause.__cause__
     reason = _LOGON_REASONS.get(failure.code)
     if reason is None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _PRIVATE_KEY = "PRIVATE KEY-----"
 _ENCRYPTED_KEY = ("ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED")
 
@@ -19,6 +20,8 @@ def tls_context(wallet: str | None) -> ssl.SSLContext:
     """
     if wallet is None:
         return _modern(ssl.create_default_context())
+    if _CERTIFICATE not in wallet:
+        raise ValueError("the wallet holds no PEM certificate")
     if any(mark in wallet for mark in _ENCRYPTED_KEY):
         raise ValueError("the wallet's private key is encrypted; give it without a passphrase")
     try:
