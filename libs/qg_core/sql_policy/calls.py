@@ -93,6 +93,27 @@ def _is_syntax(code: Sequence[Lexeme], index: int) -> bool:
     return is_syntax(code[index].name, spelled, after_operand=after_operand)
 
 
+def check_members(code: Sequence[Lexeme], placed: frozenset[int], allowed: frozenset[str]) -> Iterator[Finding]:
+    """Every dot must join names that were resolved, or that `check_calls` judges: a name that the tree keeps as
+    mere text would be called unseen."""
+    for index, lexeme in enumerate(code):
+        if lexeme.kind is not Kind.SYMBOL or lexeme.name != ".":
+            continue
+        before = code[index - 1] if index else None
+        if before is None or before.kind not in _NAMES:
+            yield Finding(lexeme.start, "method_call", "Methods and attributes of a result are not allowed.")
+        elif before.start not in placed and not _ends_in_call(code, index, allowed):
+            yield Finding(before.start, "package_call", f"{before.name} is used in a place where no names are known.")
+
+
+def _ends_in_call(code: Sequence[Lexeme], index: int, allowed: frozenset[str]) -> bool:
+    """Whether the dotted name around the dot at `index` is called with parentheses, or is allowed as a whole."""
+    while index + 2 < len(code) and code[index].name == "." and code[index + 2].name == ".":
+        index += 2
+    called = index + 2 < len(code) and code[index + 2].name == "(" and code[index + 2].kind is Kind.SYMBOL
+    return called or ".".join(dotted_path(code, min(index + 1, len(code) - 1))) in allowed
+
+
 def _random_without_parentheses(code: Sequence[Lexeme]) -> Iterator[Finding]:
     """`dbms_random.value` is a function of its own for the parser, so the tree has no name to resolve."""
     for index, lexeme in enumerate(code):

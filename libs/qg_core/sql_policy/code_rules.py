@@ -17,6 +17,8 @@ _REFUSED_HINTS = re.compile(
     r"|DRIVING_SITE|REMOTE_MAPPED)(?![A-Z0-9_$#])",
     re.IGNORECASE,
 )
+_ONLY_IN_PATTERN = frozenset("{}?^$|")
+_IN_PATTERN = _ONLY_IN_PATTERN | frozenset("()*+,-") | {"||", "(+)"}
 _TYPED_LITERALS = frozenset({"DATE", "TIMESTAMP", "INTERVAL"})
 
 
@@ -67,10 +69,19 @@ def _symbols(sql_text: str, code: Sequence[Lexeme], regions: Regions) -> Iterato
     for index, lexeme in enumerate(code):
         if lexeme.kind is Kind.QUOTED and lexeme.name in ("NEXTVAL", "CURRVAL"):
             yield Finding(lexeme.start, "sequence", "Sequences can't be used: reading one changes it.")
-        if lexeme.kind is not Kind.SYMBOL or lexeme.name not in "{}?^$|":
+        if regions.in_pattern(index) and not _may_stand_in_pattern(lexeme):
+            yield Finding(lexeme.start, "symbol", "A PATTERN holds names, groups and quantifiers only.")
+        if lexeme.kind is not Kind.SYMBOL or lexeme.name not in _ONLY_IN_PATTERN:
             continue
         if not regions.in_pattern(index) or not _is_pattern_syntax(sql_text, lexeme):
             yield Finding(lexeme.start, *_symbol_reason(lexeme.name))
+
+
+def _may_stand_in_pattern(lexeme: Lexeme) -> bool:
+    """The parser keeps the pattern as text, so nothing that could be called may hide there."""
+    if lexeme.kind is Kind.SYMBOL:
+        return lexeme.name in _IN_PATTERN
+    return lexeme.kind in (Kind.WORD, Kind.QUOTED, Kind.NUMBER)
 
 
 def _is_pattern_syntax(sql_text: str, lexeme: Lexeme) -> bool:

@@ -10,18 +10,36 @@ from sqlglot import exp
 
 from .findings import Finding
 from .functions import PSEUDO_COLUMNS, is_supplied_name
-from .nodes import offset_of
-from .scopes import EMPTY, Scope, Source, by_name, joined_table, name_of, open_scope, parts_of, select_scope, with_ctes
+from .nodes import is_hint, offset_of
+from .scopes import (
+    EMPTY,
+    Scope,
+    Source,
+    aliases_of,
+    by_name,
+    joined_table,
+    name_of,
+    open_scope,
+    parts_of,
+    select_scope,
+    with_ctes,
+)
 
 _PATTERN_NAME = re.compile(r'"([^"]+)"|([A-Za-z][A-Za-z0-9_$#]*)')
 Pending = list[tuple[exp.Expr, Scope]]
 
 
 class Names(NamedTuple):
-    """Problems, the tables named (without CTEs), and the offsets of CTE names followed by a column list."""
+    """What the resolution found.
+
+    `tables`: without CTEs. `columns`: names that are columns only if the database has such columns. `placed`: offsets
+    of all names that were resolved. `column_list_starts`: offsets of CTE names followed by a column list.
+    """
 
     findings: list[Finding]
     tables: tuple[str, ...]
+    columns: tuple[str, ...]
+    placed: frozenset[int]
     column_list_starts: frozenset[int]
 
 
@@ -29,21 +47,32 @@ def check_names(root: exp.Expr, allowed: frozenset[str]) -> Names:
     """Resolve every column of `root`. Iterative, like every walk here."""
     findings: list[Finding] = []
     tables: dict[str, int] = {}
+    columns: dict[str, None] = {}
+    placed: set[int] = set()
     column_lists: set[int] = set()
     pending: Pending = [(root, EMPTY)]
     while pending:
         node, scope = pending.pop()
         if isinstance(node, exp.Column):
-            findings.extend(_resolve(node, scope, allowed))
+            path = _path(node)
+            placed.update(start for _, start in path)
+            names = [name for name, _ in path]
+            problem = _resolve(node, names, scope, allowed)
+            if problem:
+                findings.append(problem)
+            elif _is_uncertain(names, scope):
+                columns[".".join(names)] = None
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             _note_table(node, scope, tables)
+            placed.update(part.meta.get("start", -1) for part in node.parts)
             findings.extend(_check_alias(node))
         elif isinstance(node, (exp.Subquery, exp.Lateral, exp.CTE, exp.Pivot, exp.MatchRecognize)):
             findings.extend(_check_alias(node))
         if isinstance(node, exp.CTE) and node.args["alias"].args.get("columns"):
             column_lists.add(node.args["alias"].this.meta.get("start", -1))
-        pending.extend(reversed(list(_children(node, scope))))
-    return Names(findings, tuple(sorted(tables, key=tables.__getitem__)), frozenset(column_lists))
+        pending.extend(reversed([child for child in _children(node, scope) if not is_hint(child[0])]))
+    in_order = tuple(sorted(tables, key=tables.__getitem__))
+    return Names(findings, in_order, tuple(columns), frozenset(placed), frozenset(column_lists))
 
 
 def _children(node: exp.Expr, scope: Scope) -> Iterator[tuple[exp.Expr, Scope]]:
@@ -58,6 +87,8 @@ def _children(node: exp.Expr, scope: Scope) -> Iterator[tuple[exp.Expr, Scope]]:
                 yield from _source_children(child.this, inner, outer)
             elif isinstance(child, exp.Join):
                 yield from _join_children(child, inner, outer)
+            elif isinstance(child, exp.Order):
+                yield child, inner._replace(aliases=aliases_of(node))
             else:
                 yield child, inner
     elif isinstance(node, (exp.SetOperation, exp.Subquery)):
@@ -100,7 +131,7 @@ def _pattern_scope(match: exp.MatchRecognize, scope: Scope) -> Scope:
     text = pattern.name if isinstance(pattern, exp.Expr) else ""
     variables = {quoted or word.upper() for quoted, word in _PATTERN_NAME.findall(text)}
     sources = tuple(Source(variable, (), None) for variable in sorted(variables))
-    return Scope(sources, frozenset(), by_name(sources), True, scope.ctes, scope)
+    return Scope(frozenset(), by_name(sources), frozenset(), True, scope.ctes, scope)
 
 
 def _note_table(table: exp.Table, scope: Scope, tables: dict[str, int]) -> None:
@@ -119,7 +150,7 @@ def _check_alias(node: exp.Expr) -> Iterator[Finding]:
     names = [(name_of(identifier), offset_of(identifier)) for identifier in identifiers if identifier]
     if isinstance(node, exp.MatchRecognize):
         offset = offset_of(node)
-        names += [(source.name, offset) for source in _pattern_scope(node, EMPTY).sources]
+        names += [(variable, offset) for variable in _pattern_scope(node, EMPTY).by_name]
     if isinstance(node, exp.Table) and name_of(node.args.get("catalog")):
         yield Finding(offset_of(node), "table_name", "A table is named TABLE or SCHEMA.TABLE.")
     for name, offset in names:
@@ -127,36 +158,48 @@ def _check_alias(node: exp.Expr) -> Iterator[Finding]:
             yield Finding(offset, "reserved_alias", f"{name} is the name of a package or schema of the database.")
 
 
-def _resolve(column: exp.Column, scope: Scope, allowed: frozenset[str]) -> Iterator[Finding]:
-    path = _path(column)
+def _resolve(column: exp.Column, path: list[str], scope: Scope, allowed: frozenset[str]) -> Finding | None:
     if ".".join(path) in allowed:
-        return
+        return None
     if len(path) == 1:
-        if not _is_visible(path[0], scope):
-            yield Finding(
-                offset_of(column), "function", f"{path[0]} is no column here, so it would be called as a function."
-            )
-    elif not any(_qualifies(source, path) for block in scope.chain() for source in block.by_name.get(path[0], ())):
-        yield _call(column, ".".join(path))
+        if _is_visible(path[0], scope):
+            return None
+        return Finding(
+            offset_of(column), "function", f"{path[0]} is no column here, so it would be called as a function."
+        )
+    if any(_qualifies(source, path) for block in scope.chain() for source in block.by_name.get(path[0], ())):
+        return None
+    return _call(column, ".".join(path))
 
 
-def _path(column: exp.Column) -> list[str]:
-    """All names of the dotted chain that `column` begins: object attributes follow as Dot nodes."""
-    path = [name_of(part) for part in column.parts]
+def _is_uncertain(path: list[str], scope: Scope) -> bool:
+    """Whether only the database knows that the accepted `path` is a column and not a call."""
+    if path[-1] == "*" or (len(path) == 1 and path[0] in PSEUDO_COLUMNS):
+        return False
+    blocks = scope.chain()
+    if len(path) == 1:
+        return not any(_is_listed(path[0], block) for block in blocks)
+    return all(source.columns is None for block in blocks for source in block.by_name.get(path[0], ()))
+
+
+def _path(column: exp.Column) -> list[tuple[str, int]]:
+    """All names of the dotted chain that `column` begins, with their offsets: object attributes follow as Dot nodes."""
+    path = list(column.parts)
     node: exp.Expr = column
     while isinstance(node.parent, exp.Dot) and node.parent.this is node:
         node = node.parent
-        path.append(name_of(node.expression))
-    return path
+        path.append(node.expression)
+    return [(name_of(part), part.meta.get("start", -1)) for part in path]
+
+
+def _is_listed(name: str, block: Scope) -> bool:
+    return name in block.aliases or name in block.known
 
 
 def _is_visible(name: str, scope: Scope) -> bool:
     if name in PSEUDO_COLUMNS or name == "*":
         return True
-    return any(
-        block.open or name in block.aliases or any(name in (source.columns or ()) for source in block.sources)
-        for block in scope.chain()
-    )
+    return any(block.open or _is_listed(name, block) for block in scope.chain())
 
 
 def _qualifies(source: Source, path: list[str]) -> bool:

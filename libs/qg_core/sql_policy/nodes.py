@@ -61,7 +61,7 @@ def check_nodes(root: exp.Expr, code: Sequence[Lexeme]) -> Tree:
     binds: set[str] = set()
     if not isinstance(root, (exp.Select, exp.SetOperation, exp.Subquery)):
         findings.append(Finding(code[0].start, "root", "A statement begins with SELECT or WITH."))
-    for node in root.walk():
+    for node in root.walk(prune=is_hint):
         if isinstance(node, (exp.Func, exp.Identifier)):
             start = node.meta.get("start")
             if isinstance(start, int):
@@ -70,6 +70,11 @@ def check_nodes(root: exp.Expr, code: Sequence[Lexeme]) -> Tree:
             binds.add(node.name.lower())
         findings.extend(_check_node(node))
     return Tree(findings, frozenset(starts), binds)
+
+
+def is_hint(node: exp.Expr) -> bool:
+    """Hints are comments with places of their own: nothing in them is code of the statement."""
+    return isinstance(node, exp.Hint)
 
 
 def _check_node(node: exp.Expr) -> Iterator[Finding]:
@@ -81,9 +86,10 @@ def _check_node(node: exp.Expr) -> Iterator[Finding]:
         for literal in _glued_literals(node):
             yield concatenation(offset_of(literal))
     elif isinstance(node, exp.Dot):
-        if not isinstance(node.expression, (exp.Identifier, exp.Star, exp.Func)) or not isinstance(
-            node.this, (exp.Column, exp.Dot, exp.Identifier)
-        ):
+        # `schema.package.function(...)` is nested dots, innermost a plain identifier; `calls` judges the whole name.
+        leads_to_call = isinstance(node.expression, exp.Func) or isinstance(node.parent, exp.Dot)
+        bases = (exp.Column, exp.Dot, exp.Identifier) if leads_to_call else (exp.Column, exp.Dot)
+        if not isinstance(node.expression, (exp.Identifier, exp.Star, exp.Func)) or not isinstance(node.this, bases):
             yield Finding(offset_of(node), "method_call", "Methods and attributes of a result are not allowed.")
     elif isinstance(node, exp.DataType):
         if not isinstance(node.this, exp.Expr) and node.this.name not in _TYPES:

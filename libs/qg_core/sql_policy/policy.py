@@ -6,7 +6,7 @@ import msgspec
 
 from .agreement import disagreement
 from .binds import bind_names, check_binds
-from .calls import check_calls, check_certain_calls
+from .calls import check_calls, check_certain_calls, check_members
 from .characters import check_characters, check_size
 from .code_rules import check_code, check_hints
 from .findings import Finding, refusal
@@ -25,11 +25,13 @@ class SqlFacts(msgspec.Struct, frozen=True):
     """What an accepted statement names.
 
     `binds`: lower case, distinct, in order of first appearance. `tables`: as Oracle stores the names
-    (`SCHEMA.TABLE` or `TABLE`), distinct, in order of first appearance, without CTEs.
+    (`SCHEMA.TABLE` or `TABLE`), distinct, in order of first appearance, without CTEs. `columns`: names that are columns
+    only if the tables have them; where they don't, Oracle would look for a function of that name (docs/sql_policy.md).
     """
 
     binds: tuple[str, ...]
     tables: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 def check(sql_text: str, *, allowed_functions: frozenset[str] = frozenset()) -> SqlFacts:
@@ -84,9 +86,10 @@ def check(sql_text: str, *, allowed_functions: frozenset[str] = frozenset()) -> 
             column_list_starts=names.column_list_starts,
         )
     )
+    findings.extend(check_members(code, names.placed, allowed))
     binds = bind_names(code)
     if set(binds) != tree.binds:
         findings.append(Finding(0, "disagreement", "The parser finds other binds in this statement."))
     if findings:
         raise refusal(sql_text, findings)
-    return SqlFacts(binds=binds, tables=names.tables)
+    return SqlFacts(binds=binds, tables=names.tables, columns=names.columns)

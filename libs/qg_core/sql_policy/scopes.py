@@ -19,11 +19,15 @@ class Source(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What one query block adds. `open` means that names without a dot may be columns nobody can list."""
+    """What one query block adds.
 
-    sources: tuple[Source, ...]
+    `aliases`: names of its own output, in its ORDER BY. `by_name`: its sources by what can qualify them. `known`: the
+    columns of those sources whose columns are known. `open`: names without a dot may be columns nobody can list.
+    """
+
     aliases: frozenset[str]
     by_name: Mapping[str, tuple[Source, ...]]
+    known: frozenset[str]
     open: bool
     ctes: Mapping[str, Columns]
     parent: Scope | None
@@ -36,7 +40,7 @@ class Scope(NamedTuple):
             scope = scope.parent
 
 
-EMPTY = Scope((), frozenset(), {}, False, {}, None)
+EMPTY = Scope(frozenset(), {}, frozenset(), False, {}, None)
 
 
 def name_of(identifier: object) -> str:
@@ -83,15 +87,20 @@ def with_ctes(query: exp.Expr, scope: Scope) -> Scope:
 
 def open_scope(scope: Scope) -> Scope:
     """A block around nothing new, where names without a dot may be output columns (ORDER BY of a UNION)."""
-    return Scope((), frozenset(), {}, True, scope.ctes, scope)
+    return Scope(frozenset(), {}, frozenset(), True, scope.ctes, scope)
 
 
 def select_scope(select: exp.Select, scope: Scope) -> Scope:
     """The block of `select`, whose own CTEs are in `scope` already."""
     sources = tuple(_sources(select, scope))
     known = all(source.columns is not None for source in sources) and not select.args.get("match")
-    aliases = frozenset(name_of(p.args.get("alias")) for p in select.expressions if isinstance(p, exp.Alias))
-    return Scope(sources, aliases, by_name(sources), not known, scope.ctes, scope)
+    names = frozenset().union(*(source.columns or () for source in sources))
+    return Scope(frozenset(), by_name(sources), names, not known, scope.ctes, scope)
+
+
+def aliases_of(select: exp.Select) -> frozenset[str]:
+    """The names that `select` gives its own columns: only its ORDER BY can use them."""
+    return frozenset(name_of(p.args.get("alias")) for p in select.expressions if isinstance(p, exp.Alias))
 
 
 def _sources(select: exp.Select, scope: Scope) -> Iterator[Source]:

@@ -18,13 +18,11 @@ from qg_core.sql_policy import SqlRefused, check
 from qg_devstack.servers.standin import StandinAddress
 
 _LEGAL = Path(__file__).parents[2] / "unit" / "qg_core" / "corpus" / "legal.txt"
-_MESS = (
-    r"""
+_MESS_TEXT = r"""
     ' '' " -- /* */ : :a :B :c q'[ ]' Q'! !' nq'( )' n' N' a "x" "a:b" , || 1 1e5 date as + - / * ( ) q'{ }' q'a a' /*+
     \ :a' ':a
-""".split()
-    + ["\n", "\r\n", " "]
-)  # noqa: SIM905 - a list of quotes can't be read
+"""
+_MESS = [*_MESS_TEXT.split(), "\n", "\r\n", " "]
 
 
 @pytest.fixture

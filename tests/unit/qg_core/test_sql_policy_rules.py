@@ -74,6 +74,7 @@ def test_allowed_functions_open_exactly_what_they_name() -> None:
     check(statement, allowed_functions=frozenset({"My_Pkg.Price", "TAX", "app.calendar.week", "user"}))
     assert rules_of("select my_pkg.cost(1) from dual", "my_pkg.price", "my_pkg") == {"package_call"}
     assert rules_of("select app.my_pkg.price(1) from dual", "my_pkg.price") == {"package_call"}
+    check("select app.my_pkg.price(1) from dual", allowed_functions=frozenset({"app.my_pkg.price"}))
     assert rules_of('select "my_pkg".price(1) from dual', "my_pkg.price") == {"package_call"}
     check('select "MY_PKG"."PRICE"(1) from dual', allowed_functions=frozenset({"my_pkg.price"}))
     assert rules_of("select price(1) from dual", "my_pkg.price") == {"function"}
@@ -141,3 +142,17 @@ def test_derived_tables_do_not_see_their_neighbours_but_lateral_ones_do() -> Non
     assert rules_of("select * from t a, (select a.x from u) b") == {"package_call"}
     check("select * from t a, lateral (select a.x from u) b")
     assert rules_of("with w as (select a.x from u) select * from t a, w") == {"package_call"}
+
+
+def test_columns_are_the_names_that_only_the_database_can_tell_from_calls() -> None:
+    facts = check(
+        "select c.id, region, rownum, x.one, two, c.* from customers c, (select 1 as one, 2 as two from dual) x "
+        "order by region, c.id"
+    )
+    assert facts.columns == ("C.ID", "REGION")
+
+
+def test_dotted_names_inside_a_pattern_are_not_overlooked() -> None:
+    statement = "select * from t match_recognize (order by d pattern (a my_pkg.f) define a as a.p > 1)"
+    assert "package_call" in rules_of(statement)
+    assert "symbol" in rules_of(statement)
