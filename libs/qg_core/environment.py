@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+_DIGITS_MAX = 20
+"""No setting is a longer number; `int` refuses very long ones with words of its own."""
+
 SettingsT = TypeVar("SettingsT", bound=msgspec.Struct)
 
 
@@ -95,9 +98,11 @@ def integer(minimum: int, maximum: int) -> Callable[[str], int]:
     """A parser of whole numbers within bounds (both included)."""
 
     def parse(value: str) -> int:
-        if not value.strip().isdecimal() or not minimum <= int(value) <= maximum:
-            raise ValueError(f"must be a whole number from {minimum} to {maximum}, not {value!r}")
-        return int(value)
+        digits = value.strip()
+        plain = digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS_MAX
+        if not plain or not minimum <= int(digits) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}, not {value[:_DIGITS_MAX]!r}")
+        return int(digits)
 
     return parse
 

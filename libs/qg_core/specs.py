@@ -175,7 +175,7 @@ class SpecUnreadable(ValueError):
     """The bytes are no spec that this release can read (unknown kind or format, or malformed)."""
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder(order="sorted")
 _decoder: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(Spec)
 _header_decoder = msgspec.json.Decoder(SpecHeader)
 
