@@ -49,6 +49,7 @@ from qg_telemetry.events.services import (
     ServiceDraining,
     ServiceStarted,
     ServiceStopped,
+    StartFailed,
     UnforeseenError,
 )
 
@@ -91,6 +92,7 @@ __all__ = [
     "SessionOpened",
     "SignInFlooded",
     "SpecsUnusable",
+    "StartFailed",
     "StateFileFailed",
     "UnauthenticatedEndpointDenied",
     "UnforeseenError",

@@ -15,6 +15,16 @@ class ServiceStarted(Event, frozen=True, kw_only=True):
     pid: int
 
 
+class StartFailed(Event, frozen=True, kw_only=True):
+    """The service could not begin (its database is away, not migrated or another gateway's) and ends."""
+
+    level: ClassVar[Level] = Level.CRITICAL
+    counted_by: ClassVar[str | None] = "error"
+
+    error: str
+    detail: str
+
+
 class ServiceDraining(Event, frozen=True, kw_only=True):
     """Was asked to stop: not ready any more, still serving for `drain_s` seconds."""
 

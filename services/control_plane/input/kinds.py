@@ -1,6 +1,7 @@
 """Kinds of fields that several nouns share. Every string has a length limit."""
 
 import uuid
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -13,6 +14,7 @@ _LINE = r"^[^\r\n\t]*[^\s][^\r\n\t]*(?![\s\S])"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_LINE, description="One line, not blank.")]
 Description = Annotated[str, Meta(max_length=1_000)]
 Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=_LINE)]
+Moment = Annotated[datetime, Meta(tz=True)]
 RowIdText = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"format": "uuid"})]
 
 

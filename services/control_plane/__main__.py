@@ -1,0 +1,87 @@
+"""`querygateway control-plane`: settings, observer, wiring, serving, in this order."""
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from control_plane.app import ControlPlane, create_app
+from control_plane.seeding import GatewayMismatch
+from control_plane.settings import Settings, settings_from
+from qg_serving import AddressInUse, Draining, ServeOutcome, serve
+from qg_serving import run as run_loop
+from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped, StartFailed
+from qg_telemetry.observer import Observer, make_observer
+from qg_telemetry.ops import ops_app
+from qg_telemetry.sink import LineSink
+
+EXIT_FAILED = 1
+
+
+def run(environ: Mapping[str, str]) -> int:
+    """Serve until asked to stop; the exit status. Raises `SettingsInvalid`."""
+    settings = settings_from(environ)
+    sink = LineSink()
+    observer = make_observer("control-plane", settings.log_level, sink)
+    try:
+        return run_loop(_main(settings, observer, sink))
+    finally:
+        sink.close()
+
+
+async def _main(settings: Settings, observer: Observer, sink: LineSink) -> int:
+    import asyncio
+
+    sink.attach(asyncio.get_running_loop())
+    control_plane = create_app(settings, observer)
+    try:
+        await control_plane.start()
+        outcome = await _serve(control_plane, settings, observer)
+    except (GatewayMismatch, AddressInUse, SQLAlchemyError, OSError, TimeoutError) as error:
+        observer(StartFailed(error=type(error).__name__, detail=(str(error).splitlines() or [""])[0][:300]))
+        return EXIT_FAILED
+    finally:
+        await control_plane.close()
+    observer(ServiceStopped(requests_dropped=outcome.requests_dropped, duration_ms=outcome.drain_ms))
+    return EXIT_FAILED if outcome.reason == "listener_broken" else 0
+
+
+async def _serve(control_plane: ControlPlane, settings: Settings, observer: Observer) -> ServeOutcome:
+    draining: list[str] = []
+    app = Draining(control_plane.app)
+
+    def ready() -> tuple[bool, dict[str, object]]:
+        health = control_plane.health.last
+        return health.ready and not draining, {**health.checks}
+
+    def on_drain(reason: str) -> None:
+        draining.append(reason)
+        observer(ServiceDraining(signal=reason, drain_s=0.0))
+
+    observer.metrics.bind("qg_ready", lambda: float(ready()[0]))
+    observer.metrics.bind("qg_requests_running", lambda: app.running)
+    observer.metrics.bind("qg_password_checks_queued", lambda: control_plane.passwords.queued)
+    return await serve(
+        app,
+        host=settings.host,
+        port=settings.port,
+        ops_app=ops_app(ready, observer.metrics),
+        ops_host=settings.ops_host,
+        ops_port=settings.ops_port,
+        shutdown_grace_s=settings.shutdown_grace_s,
+        on_started=lambda: observer(
+            ServiceStarted(
+                version=version("querygateway"),
+                host=settings.host,
+                port=settings.port,
+                ops_port=settings.ops_port,
+                pid=os.getpid(),
+            )
+        ),
+        on_drain=on_drain,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(os.environ))

@@ -1,0 +1,1 @@
+"""Auth methods and the credentials issued under them."""

@@ -1,0 +1,1 @@
+"""Connections: where, and as which user, to reach an Oracle database."""

@@ -1,0 +1,1 @@
+"""Credentials: one secret of one consumer under one auth method."""

@@ -1,0 +1,1 @@
+"""Endpoints: saving them, checking their statements, trying statements out."""

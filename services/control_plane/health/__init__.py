@@ -1,0 +1,1 @@
+"""Whether this control plane can do its work."""

@@ -1,0 +1,91 @@
+"""Looking at Postgres and Redis, bounded in time, and remembering the answer for a moment."""
+
+import asyncio
+import contextlib
+import time
+
+import msgspec
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from control_plane.publishing.activator import Activator
+from qg_bundle.link import LINK_ERRORS
+from qg_store.engine import SessionFactory
+
+LOOK_TIMEOUT_S = 2.0
+REMEMBERED_S = 0.5
+"""The route needs no sign-in: whoever asks often gets the last answer."""
+
+WATCH_EVERY_S = 2.0
+
+OK = "ok"
+AWAY = "unavailable"
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`database` decides; without Redis nodes serve what they have, and changes wait."""
+
+    database: str
+    redis: str
+    publishing: str
+
+    @property
+    def ready(self) -> bool:
+        return self.database == OK
+
+    @property
+    def checks(self) -> dict[str, str]:
+        return msgspec.structs.asdict(self)
+
+
+class HealthWatch:
+    """`look()` for the route, `last` for the ops port, which may not wait."""
+
+    def __init__(self, sessions: SessionFactory, redis: Redis, activator: Activator) -> None:
+        self._sessions = sessions
+        self._redis = redis
+        self._activator = activator
+        self._lock = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+        self.last = Health(AWAY, AWAY, "starting")
+
+    def start(self) -> None:
+        """Keep `last` fresh."""
+        self._task = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def look(self) -> Health:
+        """How things are now, at most `REMEMBERED_S` ago."""
+        async with self._lock:
+            if time.monotonic() - self._looked_at > REMEMBERED_S:
+                database, redis = await asyncio.gather(self._database(), self._redis_answers())
+                self.last = Health(database, redis, "retrying" if self._activator.last_errors else OK)
+                self._looked_at = time.monotonic()
+            return self.last
+
+    async def _watch(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _database(self) -> str:
+        with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                async with self._sessions() as session:
+                    await session.execute(text("SELECT 1"))
+                return OK
+        return AWAY
+
+    async def _redis_answers(self) -> str:
+        with contextlib.suppress(*LINK_ERRORS):
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                await self._redis.ping()
+            return OK
+        return AWAY

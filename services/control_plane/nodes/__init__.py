@@ -1,0 +1,1 @@
+"""The fleet: what each node says of itself."""

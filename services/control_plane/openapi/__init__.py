@@ -1,0 +1,1 @@
+"""The admin API described for machines, made from what the routes declare."""

@@ -1,0 +1,1 @@
+"""Looking at what was published when, comparing, rolling back."""

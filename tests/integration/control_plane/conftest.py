@@ -1,0 +1,100 @@
+"""A whole control plane in the test's own event loop, on real Postgres and Redis, called as HTTP."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import msgspec
+import pytest
+
+from control_plane.app import ControlPlane, create_app
+from control_plane.settings import settings_from
+from qg_security.passwords import hash_password
+from qg_security.sealing import new_fernet_key
+from qg_security.signing import generate_signing_key
+from qg_telemetry.events import Event
+from tests.fixtures.store import StoreUrls
+
+PASSWORD = "correct horse battery"
+_HASH = hash_password(PASSWORD)
+
+
+class Plane(msgspec.Struct):
+    """The control plane, its events so far, its settings' text, and signed-in clients."""
+
+    control_plane: ControlPlane
+    events: list[Event]
+    environ: dict[str, str]
+    client: httpx.AsyncClient
+    """Not signed in."""
+    admin: httpx.AsyncClient
+    """Signed in with role admin."""
+
+
+MakePlane = Callable[..., Awaitable[Plane]]
+
+
+def environment(store_urls: StoreUrls, redis_url: str) -> dict[str, str]:
+    """A complete, valid environment."""
+    private, _ = generate_signing_key()
+    return {
+        "GATEWAY_ID": "test-gateway",
+        "DATABASE_URL": store_urls.app,
+        "REDIS_URL": redis_url,
+        "ENCRYPTION_KEY": new_fernet_key(),
+        "BUNDLE_SEAL_KEY": new_fernet_key(),
+        "BUNDLE_SIGNING_KEY": private,
+        "JWT_SECRET_KEY": "k" * 64,
+        "ADMIN_USERNAME": "ada",
+        "ADMIN_PASSWORD_HASH": _HASH,
+        "APP_ENV": "test",
+        "BCRYPT_QUEUE_MAX": "200",
+    }
+
+
+def client_of(control_plane: ControlPlane, address: str = "192.0.2.1") -> httpx.AsyncClient:
+    """A client that calls the application from `address`."""
+    transport = httpx.ASGITransport(control_plane.app, raise_app_exceptions=False, client=(address, 4711))
+    return httpx.AsyncClient(transport=transport, base_url="http://control")
+
+
+async def sign_in(client: httpx.AsyncClient, username: str = "ada", password: str = PASSWORD) -> None:
+    """Put a token into the client."""
+    answer = await client.post("/api/v1/auth/login", json={"username": username, "password": password})
+    assert answer.status_code == 200, answer.text
+    client.headers["authorization"] = "Bearer " + answer.json()["access_token"]
+
+
+@pytest.fixture
+async def make_plane(store_urls: StoreUrls, redis_url: str) -> AsyncIterator[MakePlane]:
+    """`make_plane(**environment)`: further control planes on the same database and Redis."""
+    base = environment(store_urls, redis_url)
+    planes: list[Plane] = []
+
+    async def make(**changes: str) -> Plane:
+        environ = {**base, **changes}
+        events: list[Event] = []
+        control_plane = create_app(settings_from(environ), events.append)
+        plane = Plane(control_plane, events, environ, client_of(control_plane), client_of(control_plane))
+        planes.append(plane)
+        await control_plane.start()
+        return plane
+
+    yield make
+    for plane in planes:
+        await plane.client.aclose()
+        await plane.admin.aclose()
+        await plane.control_plane.close()
+
+
+@pytest.fixture
+async def plane(make_plane: MakePlane) -> Plane:
+    """A running control plane with a signed-in admin."""
+    made = await make_plane()
+    await sign_in(made.admin)
+    return made
+
+
+@pytest.fixture
+async def admin(plane: Plane) -> httpx.AsyncClient:
+    """A client signed in with role admin."""
+    return plane.admin
