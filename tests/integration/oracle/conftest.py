@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 
 from qg_core.specs import Address
+from qg_devstack.servers import StandinAddress
 from qg_oracle.events import OracleEvent
 from qg_oracle.pools import Pools
 from qg_oracle.targets import ConnectionTarget
@@ -15,6 +17,13 @@ from tests.integration.oracle.valve import Valve
 USER, PASSWORD = "QG_READER", "only-for-this-test"
 
 MakeTarget = Callable[..., ConnectionTarget]
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """The loop that the services run on."""
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
+    return policy
 
 
 @pytest.fixture
@@ -56,12 +65,25 @@ def make_target(standin: StandinServer) -> MakeTarget:
 
 
 @pytest.fixture
+def database(standin_server: StandinAddress) -> ConnectionTarget:
+    """A target of the worker's stand-in, or of your own database: for what needs no faults."""
+    return ConnectionTarget(
+        connection_id="00000000-0000-4000-8000-000000000002",
+        addresses=(Address(protocol="tcp", host=standin_server.host, port=standin_server.port),),
+        service_name=standin_server.service_name,
+        sid=None,
+        username=standin_server.user,
+        password=standin_server.password,
+    )
+
+
+@pytest.fixture
 def events() -> list[OracleEvent]:
     return []
 
 
 @pytest.fixture
-async def pools(standin: StandinServer, events: list[OracleEvent]) -> AsyncIterator[Pools]:
+async def pools(events: list[OracleEvent]) -> AsyncIterator[Pools]:
     """Pools whose sessions must all be back when the test is over."""
     pools = Pools(events.append)
     try:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import tracemalloc
 
+import msgspec
 import pytest
 
 from qg_core.errors import DuplicateColumns, EndpointBusy, QueryFailed
@@ -12,6 +13,7 @@ from qg_oracle.execute import ResultStream, execute
 from qg_oracle.pool import Pool
 from qg_oracle.pools import Pools
 from qg_oracle.statements import Statement, make_tags
+from qg_oracle.targets import ConnectionTarget
 from qg_standin.server import StandinServer
 from tests.integration.oracle.conftest import MakeTarget, settled
 
@@ -45,9 +47,9 @@ async def run(pool: Pool, statement: Statement) -> tuple[ResultStream, list[int]
     ],
 )
 async def test_rows_max(
-    pools: Pools, make_target: MakeTarget, there: int, rows_max: int, given: int, truncated: bool
+    pools: Pools, database: ConnectionTarget, there: int, rows_max: int, given: int, truncated: bool
 ) -> None:
-    pool = pools.get(make_target())
+    pool = pools.get(database)
     statement = Statement(numbers(there), rows_max=rows_max)
     for _ in range(2):  # with nothing known of the rows, and with batches as learned
         stream, rows = await run(pool, statement)
@@ -56,8 +58,8 @@ async def test_rows_max(
     assert statement.running == 0
 
 
-async def test_bytes_max_cuts_between_rows(pools: Pools, make_target: MakeTarget) -> None:
-    pool = pools.get(make_target())
+async def test_bytes_max_cuts_between_rows(pools: Pools, database: ConnectionTarget) -> None:
+    pool = pools.get(database)
     for bytes_max in (1, 8, 50, 1_000, 20_000):
         stream, rows = await run(pool, Statement(numbers(5_000), rows_max=10_000, bytes_max=bytes_max))
         assert stream.truncated
@@ -66,8 +68,10 @@ async def test_bytes_max_cuts_between_rows(pools: Pools, make_target: MakeTarget
         assert stream.size >= bytes_max - 14 or not rows
 
 
-async def test_a_point_query_is_complete_at_once_and_its_session_is_back(pools: Pools, make_target: MakeTarget) -> None:
-    pool = pools.get(make_target(pool_max=1))
+async def test_a_point_query_is_complete_at_once_and_gives_its_session_back(
+    pools: Pools, database: ConnectionTarget
+) -> None:
+    pool = pools.get(msgspec.structs.replace(database, pool_max=1))
     stream = await execute(pool, Statement("select 1 as n from dual"), {}, Deadline.after_ms(5_000), TAGS)
     assert stream.complete
     assert stream.first == b'{"N":1}'
@@ -95,8 +99,8 @@ async def test_concurrency_counts_calls_that_nobody_waits_for(
     assert (await run(pool, statement))[1] == [1]
 
 
-async def test_errors_of_the_statement_leave_everything_usable(pools: Pools, make_target: MakeTarget) -> None:
-    pool = pools.get(make_target(pool_max=1))
+async def test_errors_of_the_statement_leave_everything_usable(pools: Pools, database: ConnectionTarget) -> None:
+    pool = pools.get(msgspec.structs.replace(database, pool_max=1))
     for sql, code in (
         ("select * from no_such_table", "ORA-00942"),
         ("select no_such_column from dual", "ORA-00904"),
@@ -114,8 +118,8 @@ async def test_errors_of_the_statement_leave_everything_usable(pools: Pools, mak
     assert pool.open == 1
 
 
-async def test_a_large_answer_streams_in_little_memory(pools: Pools, make_target: MakeTarget) -> None:
-    pool = pools.get(make_target(pool_max=1))
+async def test_a_large_answer_streams_in_little_memory(pools: Pools, database: ConnectionTarget) -> None:
+    pool = pools.get(msgspec.structs.replace(database, pool_max=1))
     statement = Statement(
         "select level as n, 'some text of a usual length' as t from dual connect by level <= 200000", rows_max=1_000_000
     )
@@ -131,4 +135,4 @@ async def test_a_large_answer_streams_in_little_memory(pools: Pools, make_target
         tracemalloc.stop()
     assert stream.row_count == 200_000
     assert total > 8_000_000
-    assert peak < 60 * 1024 * 1024  # the stand-in's share of it included
+    assert peak < 60 * 1024 * 1024

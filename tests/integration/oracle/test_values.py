@@ -5,6 +5,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from qg_core.errors import QueryFailed
@@ -13,7 +14,7 @@ from qg_oracle.deadlines import Deadline
 from qg_oracle.execute import execute
 from qg_oracle.pools import Pools
 from qg_oracle.statements import Statement, make_tags
-from tests.integration.oracle.conftest import MakeTarget
+from qg_oracle.targets import ConnectionTarget
 
 # ruff: noqa: DTZ001 - binds are naive, as the binder makes them
 TAGS = make_tags("basic:values", "values", "request")
@@ -21,12 +22,12 @@ NUMBER_38 = "12345678901234567890123456789012345678"
 
 
 @pytest.fixture
-def ask(pools: Pools, make_target: MakeTarget) -> Any:
+def ask(pools: Pools, database: ConnectionTarget) -> Any:
     """Run a statement twice on one session (described, then cached) and give its JSON text."""
 
     async def run(sql: str, binds: dict[str, Any] | None = None, **options: Any) -> str:
         answers = []
-        pool = pools.get(make_target(pool_max=1))
+        pool = pools.get(msgspec.structs.replace(database, pool_max=1))
         statement = Statement(sql, **options)
         for _ in range(2):
             stream = await execute(pool, statement, binds or {}, Deadline.after_ms(10_000), TAGS)
