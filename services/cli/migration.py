@@ -76,5 +76,7 @@ def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(f"querygateway: the migration failed, nothing was changed: {clean(str(error))}", file=sys.stderr)
         return 1
     after = migrate.head()
-    print(f"the database is at revision {after}" + (" (as it was)" if before == after else f" (was: {before})"))
+    print(
+        f"the database is at revision {after}" + (" (as it was)" if before == after else f" (was: {before or 'empty'})")
+    )
     return 0
