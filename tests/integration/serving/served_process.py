@@ -27,8 +27,30 @@ async def answer(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def begin(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def stream_megabytes(send: Send, count: int) -> None:
+    await begin(send, b"")
+    for number in range(count):
+        await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+        say(f"handed over {number}")
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     path = scope["path"]
+    if path == "/unfinished":
+        await begin(send, b"half")
+        return
+    if path == "/broken":
+        await begin(send, b"half")
+        raise RuntimeError("in the middle")
+    if path == "/megabytes":
+        await stream_megabytes(send, 50)
+        return
     if path.startswith("/sleep/"):
         say(f"sleeping {path}")
         await asyncio.sleep(float(path.rpartition("/")[2]))
