@@ -138,7 +138,7 @@ class Call:
 
     async def first_batch(self) -> bytes | None:
         """Get a session, run the statement, encode the first rows; once more if a reused session turns out dead."""
-        asked = min(self.statement.batch_rows, self.statement.rows_max + 1)
+        asked = min(self.statement.first_rows, self.statement.rows_max + 1)
         session = await self._acquire()
         started = time.monotonic()
         try:
@@ -257,6 +257,7 @@ class Call:
         self.row_count += len(rows)
         self.size += len(chunk) + 1
         if exhausted:
+            statement.note_total(self.row_count)
             self._finish()
         return chunk
 

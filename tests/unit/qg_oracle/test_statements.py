@@ -28,6 +28,20 @@ def test_batches_grow_with_small_rows_and_shrink_with_large_ones() -> None:
     assert statement.batch_rows == 1
 
 
+def test_the_first_fetch_grows_with_whole_results_only() -> None:
+    statement = Statement("select 1 from dual", rows_max=100_000)
+    for _ in range(10):
+        statement.note_batch(NARROW, 1, 20)
+        statement.note_total(1)
+    assert (statement.first_rows, statement.batch_rows) == (ROWS_FIRST, BATCH_ROWS_MAX)
+    statement.note_total(300)
+    assert statement.first_rows == 600
+    statement.note_total(10_000)
+    assert statement.first_rows == BATCH_ROWS_MAX
+    statement.note_batch(NARROW, 10, 10 * BATCH_BYTES)
+    assert statement.first_rows == 1
+
+
 def test_wide_declarations_bound_a_batch_even_while_rows_are_short() -> None:
     statement = Statement("select 1 from dual")
     statement.note_batch(WIDE, 100, 100 * 50)
