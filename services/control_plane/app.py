@@ -94,7 +94,9 @@ class ControlPlane(msgspec.Struct, frozen=True):
         await self.engine.dispose()
 
 
-def create_app(settings: Settings, observe: Observe, *, pace: Pace | None = None) -> ControlPlane:
+def create_app(
+    settings: Settings, observe: Observe, *, pace: Pace | None = None, checker: SqlChecker | None = None
+) -> ControlPlane:
     """Build the control plane inside a running event loop; nothing connects until `start()`."""
     engine = make_engine(
         settings.database_url, pool_max=settings.database_connections_max, application="querygateway-control-plane"
@@ -103,7 +105,7 @@ def create_app(settings: Settings, observe: Observe, *, pace: Pace | None = None
     sealer = Sealer(settings.encryption_keys)
     signer = Ed25519Signer(settings.bundle_signing_key)
     redis = open_link(settings.redis_url)
-    checker = SqlChecker()
+    checker = checker or SqlChecker()
     publishing = build_publishing(
         gateway_id=settings.gateway_id,
         sessions=sessions,

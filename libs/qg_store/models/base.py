@@ -25,6 +25,8 @@ class Base(DeclarativeBase):
     """All tables of the gateway."""
 
     metadata = MetaData(naming_convention=NAMING)
+    # What Postgres fills in comes back with the statement: a later look would need the session, which is gone then.
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 - SQLAlchemy's declaration, not ours to annotate
 
 
 class StructJson(TypeDecorator[Any]):

@@ -69,7 +69,6 @@ class Admins:
                 admin.token_version += 1
                 await admins.save(change.session, admin)
                 change.audit("update", "admin", admin_id, f"changed admin {admin.username!r}: {', '.join(said)}")
-                await change.session.refresh(admin)
         return admin, change.revision
 
     async def delete(self, admin_id: str, actor: Actor) -> int:

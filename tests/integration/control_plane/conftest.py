@@ -2,20 +2,22 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import bcrypt
 import httpx
 import msgspec
 import pytest
 
 from control_plane.app import ControlPlane, create_app
 from control_plane.settings import settings_from
-from qg_security.passwords import hash_password
+from control_plane.sql_check import SqlChecker
 from qg_security.sealing import new_fernet_key
 from qg_security.signing import generate_signing_key
 from qg_telemetry.events import Event
 from tests.fixtures.store import StoreUrls
 
 PASSWORD = "correct horse battery"
-_HASH = hash_password(PASSWORD)
+# Of the least cost that is taken: most tests sign in, few are about the work it costs.
+_HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 
 class Plane(msgspec.Struct):
@@ -73,7 +75,7 @@ async def make_plane(store_urls: StoreUrls, redis_url: str) -> AsyncIterator[Mak
     async def make(**changes: str) -> Plane:
         environ = {**base, **changes}
         events: list[Event] = []
-        control_plane = create_app(settings_from(environ), events.append)
+        control_plane = create_app(settings_from(environ), events.append, checker=SqlChecker(processes=1))
         plane = Plane(control_plane, events, environ, client_of(control_plane), client_of(control_plane))
         planes.append(plane)
         await control_plane.start()
