@@ -20,12 +20,11 @@ Required:
   ENCRYPTION_KEY        seals secrets in Postgres; no other service has it
   BUNDLE_SEAL_KEY       seals secrets in what is published
   BUNDLE_SIGNING_KEY    signs what is published; no other service has it
-  BUNDLE_VERIFY_KEYS    its public half, and those of former signing keys
   JWT_SECRET_KEY        signs admins' tokens
   ADMIN_USERNAME, ADMIN_PASSWORD_HASH   the first admin (querygateway hash-password)
 Often set:
   HOST, PORT, OPS_PORT, LOG_LEVEL, APP_ENV, TRUSTED_PROXIES, ORACLE_HOSTS_ALLOWED,
-  SHUTDOWN_GRACE_SECONDS
+  BUNDLE_VERIFY_KEYS (while a signing key is being rotated), SHUTDOWN_GRACE_SECONDS
 
 All of them, with defaults: docs/settings.md. SIGTERM drains, then stops.
 """

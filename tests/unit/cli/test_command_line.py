@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import key_material
+from cli import key_material, migration
 from cli.main import main
+from control_plane.settings import VARIABLES as CONTROL_PLANE
+from data_plane.settings import VARIABLES as DATA_PLANE
+from qg_core.environment import Variable
 from qg_core.specs import AuthMethodSecret
 from qg_security.admin_tokens import admin_keys
 from qg_security.passwords import is_bcrypt_hash, matches
@@ -53,6 +57,22 @@ def test_help_helps(arguments: list[str], capsys: pytest.CaptureFixture[str]) ->
         assert "docs/settings.md" in shown
     if not arguments:
         assert all(name in shown for name in SUBCOMMANDS)
+
+
+@pytest.mark.parametrize(("name", "variables"), [("control-plane", CONTROL_PLANE), ("data-plane", DATA_PLANE)])
+def test_the_help_of_a_service_names_the_settings_it_has(
+    name: str, variables: tuple[Variable, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"], {})
+    shown = capsys.readouterr().out.partition("Required:")[2]
+    required, _, rest = shown.partition("Often set:")
+    often, _, never = rest.partition("Never give it:")
+    word = re.compile(r"\b[A-Z][A-Z_]{3,}[A-Z]\b")
+    own = {variable.name for variable in variables}
+    assert set(word.findall(required)) == {variable.name for variable in variables if variable.default is None}
+    assert set(word.findall(often)) - {"SIGTERM"} <= own
+    assert not set(word.findall(never)) & own - {"SIGTERM"}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +207,13 @@ def test_a_migration_that_can_not_connect_fails_in_one_line(tmp_path: Path) -> N
     assert done.stderr.startswith(b"querygateway: the migration failed")
     assert done.stderr.count(b"\n") == 1
     assert b"sekret" not in done.stderr
+
+
+def test_the_settings_page_has_the_variable_of_migrate() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
+    section = page.split("## `querygateway migrate`", 1)[1].split("\n## ", 1)[0]
+    for variable in migration.VARIABLES:
+        assert f"| `{variable.name}` | required | {variable.description} Secret. |" in section
 
 
 def test_output_nobody_reads_is_no_traceback() -> None:
