@@ -11,6 +11,7 @@ from .regions import Regions
 from .words import OPEN_RESERVED, is_syntax
 
 _NAMES = (Kind.WORD, Kind.QUOTED)
+_INTERVAL_FIELDS = frozenset({"DAY", "HOUR", "MINUTE", "MONTH", "SECOND", "YEAR"})
 
 
 def check_calls(
@@ -77,11 +78,23 @@ def _is_open(
         return False  # a quoted name is never syntax, and no built-in needs the quotes
     if name in BUILT_IN_FUNCTIONS or (name in PATTERN_FUNCTIONS and regions.in_match_recognize(index)):
         return True
+    if _is_interval_precision(code, index):
+        return True
     if lexeme.start in name_starts:
         return False  # the parser takes it for a name, whatever the word
     if name == "LATERAL" and code[index + 2 : index + 3] and code[index + 2].name not in ("SELECT", "WITH", "("):
         return False
     return name in OPEN_RESERVED or _is_syntax(code, index)
+
+
+def _is_interval_precision(code: Sequence[Lexeme], index: int) -> bool:
+    """DAY(3) of `INTERVAL '400' DAY(3)`, which the parser takes for a call."""
+    before = code[max(index - 2, 0) : index]
+    return (
+        code[index].name in _INTERVAL_FIELDS
+        and [piece.kind for piece in before] == [Kind.WORD, Kind.STRING]
+        and before[0].name == "INTERVAL"
+    )
 
 
 def _is_syntax(code: Sequence[Lexeme], index: int) -> bool:

@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from .listed import listed
+
 PROBLEMS_MAX = 20
+# Every rule that a problem can name; docs/sql_policy.md explains each.
+RULES = listed(
+    """
+    adjacent bind character comment concatenation control_character database_link ddl disagreement dml empty environment
+    for_update forbidden_function function hint literal literal_prefix method_call nesting node package_call pivot plsql
+    positional_bind quoted_name reserved_alias root select_into semicolon sequence size symbol syntax table_function
+    table_name template time type
+    """
+)
 
 
 class Finding(NamedTuple):

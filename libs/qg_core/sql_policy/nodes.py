@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from .code_rules import concatenation
-from .findings import Finding
+from .findings import PROBLEMS_MAX, Finding
 from .lexemes import Lexeme
 from .listed import listed
 
@@ -24,8 +24,8 @@ _ALLOWED_NODES: frozenset[str] = listed(
     Order Ordered OverflowTruncateBehavior Paren Partition PartitionRange Pivot PivotAlias PivotAny
     Placeholder Prior Pseudocolumn RawString RecursiveWithSearch RespectNulls Rollup Select Star Sub
     Subquery Table TableAlias TableSample Tuple Union UnpivotColumns Var Version Where Window WindowSpec
-    With WithinGroup Kwarg Boolean Collate AtTimeZone JSONValue Mod JSONPath JSONPathRoot JSONPathKey JSONPathSubscript
-    JSONPathWildcard JSONPathFilter JSONPathRecursive JSONPathScript JSONPathSelector JSONPathSlice
+    With WithinGroup Kwarg Boolean Collate AtTimeZone JSON JSONValue Mod JSONPath JSONPathRoot JSONPathKey
+    JSONPathSubscript JSONPathWildcard JSONPathFilter JSONPathRecursive JSONPathScript JSONPathSelector JSONPathSlice
     JSONPathUnion
     """
 )
@@ -43,6 +43,7 @@ _TYPES = listed(
     ROWID SMALLINT TEXT TIMESTAMP TIMESTAMPLTZ TIMESTAMPNTZ TIMESTAMPTZ UDECIMAL UNKNOWN VARBINARY VARCHAR
     """
 )
+_UNPARSED = frozenset({"NCLOB", "RAW", "ROWID", "UROWID"})  # user-defined types for the parser
 _STRINGS = (exp.RawString, exp.National)
 
 
@@ -68,8 +69,17 @@ def check_nodes(root: exp.Expr, code: Sequence[Lexeme]) -> Tree:
                 starts.add(start)
         if isinstance(node, exp.Placeholder):
             binds.add(node.name.lower())
-        findings.extend(_check_node(node))
+        if len(findings) < PROBLEMS_MAX:  # finding the place of each is a walk of its own
+            findings.extend(_check_node(node))
     return Tree(findings, frozenset(starts), binds)
+
+
+def _is_built_in_type(node: exp.DataType) -> bool:
+    if isinstance(node, exp.IntervalSpan) or isinstance(node.this, exp.Expr):
+        return isinstance(node, exp.IntervalSpan) or isinstance(node.this, exp.Interval)
+    return node.this.name in _TYPES or (
+        node.this.name == "USERDEFINED" and str(node.args.get("kind")).upper() in _UNPARSED
+    )
 
 
 def is_hint(node: exp.Expr) -> bool:
@@ -92,7 +102,7 @@ def _check_node(node: exp.Expr) -> Iterator[Finding]:
         if not isinstance(node.expression, (exp.Identifier, exp.Star, exp.Func)) or not isinstance(node.this, bases):
             yield Finding(offset_of(node), "method_call", "Methods and attributes of a result are not allowed.")
     elif isinstance(node, exp.DataType):
-        if not isinstance(node.this, exp.Expr) and node.this.name not in _TYPES:
+        if not _is_built_in_type(node):
             yield Finding(offset_of(node), "type", "Only Oracle's built-in scalar types can be cast to.")
     elif isinstance(node, exp.Table) and not isinstance(node.this, (exp.Identifier, exp.JSONTable)):
         yield Finding(offset_of(node), "table_function", "FROM takes tables, views and subqueries, not functions.")
@@ -113,6 +123,11 @@ def _glued_literals(node: exp.Binary) -> Iterator[exp.Expr]:
 
 
 def offset_of(node: exp.Expr) -> int:
-    """Where `node` begins in the text, as far as the parser says; 0 when it doesn't."""
-    starts = [start for part in node.walk() if isinstance(start := part.meta.get("start"), int)]
-    return min(starts, default=0)
+    """Where `node`, or else what it stands in, begins in the text, as far as the parser says."""
+    here: exp.Expr | None = node
+    while here is not None:
+        starts = [start for part in here.walk() if isinstance(start := part.meta.get("start"), int)]
+        if starts:
+            return min(starts)
+        here = here.parent
+    return 0
