@@ -1,11 +1,14 @@
 """The connection to Redis: every wait has an end, so a Redis that hangs is an error and never a standstill."""
 
+import asyncio
+
 from redis.asyncio import Redis
 from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import RedisError
 
 SOCKET_TIMEOUT_S = 2.0
 CONNECTIONS_MAX = 8
+CANCEL_AGAIN_S = 0.5
 
 LINK_ERRORS = (RedisError, OSError, TimeoutError)
 """What a call may raise when Redis is away, hangs, refuses or answers nonsense."""
@@ -36,3 +39,16 @@ async def eviction_policy(redis: Redis) -> str | None:
     memory = await redis.info("memory")
     policy = memory.get("maxmemory_policy")
     return str(policy) if policy is not None else None
+
+
+async def end_tasks(*tasks: asyncio.Task[None] | None) -> None:
+    """Cancel these loops and wait until they have ended.
+
+    More than once if need be: `asyncio.wait_for` of Python 3.11, which redis-py uses for each write, loses a
+    cancellation that arrives together with its result (cpython issue 86296).
+    """
+    left = {task for task in tasks if task is not None and not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)

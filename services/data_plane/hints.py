@@ -6,7 +6,7 @@ import contextlib
 from redis.asyncio import Redis
 
 from qg_bundle import keys
-from qg_bundle.link import LINK_ERRORS
+from qg_bundle.link import LINK_ERRORS, end_tasks
 
 LISTEN_S = 5.0
 SILENCE_MAX_S = 60.0
@@ -29,9 +29,7 @@ class Hints:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
 
     def wake(self) -> None:
         """As if a hint had come."""

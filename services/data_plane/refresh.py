@@ -25,7 +25,7 @@ from data_plane.staleness import Staleness
 from data_plane.state_file import Update
 from data_plane.waiters import Waiters
 from qg_bundle.envelope import Sealed
-from qg_bundle.link import LINK_ERRORS
+from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_bundle.reader import BundleReader, Glance
 from qg_bundle.rejections import BundleRejected, Reason
 from qg_core.nodes import NodeState
@@ -158,9 +158,7 @@ class Refresher:
 
     async def close(self) -> None:
         """Stop following; what is served stays."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         await self._hints.close()
         await self._memory.close()
 

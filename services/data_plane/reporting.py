@@ -8,7 +8,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 
 from data_plane.refresh import SUBJECTS_SHOWN_MAX, Refresher
-from qg_bundle.link import LINK_ERRORS
+from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_bundle.node_reports import ReportTooLarge, put_report, remove_report
 from qg_core.nodes import NodeReport
 from qg_core.specs import FORMATS_READ
@@ -47,9 +47,7 @@ class Reporting:
 
     async def close(self) -> None:
         """Stop, and take this node off the list."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         with contextlib.suppress(*LINK_ERRORS):
             async with asyncio.timeout(CLOSE_WAIT_S):
                 await remove_report(self._redis, self._node)

@@ -15,10 +15,14 @@ from pathlib import Path
 
 import msgspec
 
+from qg_bundle.limits import CHECKPOINT_BYTES_MAX
+from qg_core.specs import digest_of
+
 BUNDLE_FILE = "bundle.sqlite"
 HIGHEST_FILE = "highest.json"
 HIGHEST_BYTES_MAX = 4_096
 FILE_BYTES_MAX = 2_147_483_648
+CHAIN_ROWS_MAX = 10_000
 _PAGE_BYTES = 4_096
 
 _SCHEMA = """
@@ -132,27 +136,33 @@ class StateFile:
                 os.close(directory)
 
     def load(self) -> Remembered:
-        """The chain and the beacon as they were saved."""
+        """The chain and the beacon as they were saved: bytes of no more than a signed part may have, unverified."""
         connection = self._open_connection()
         with _as_broken():
             owner = connection.execute("SELECT value FROM about WHERE name = 'gateway_id'").fetchone()
             if owner is not None and owner[0] != self._gateway_id.encode():
                 raise StateFileBroken("other_gateway", f"{BUNDLE_FILE} is another gateway's")
-            rows = connection.execute("SELECT revision, kind, body FROM chain ORDER BY revision").fetchall()
-            beacon = connection.execute("SELECT value FROM about WHERE name = 'beacon'").fetchone()
+            rows = connection.execute(
+                "SELECT revision, kind, body FROM chain WHERE typeof(body) = 'blob' AND length(body) <= ?"
+                " ORDER BY revision LIMIT ?",
+                (CHECKPOINT_BYTES_MAX, CHAIN_ROWS_MAX),
+            ).fetchall()
+            beacon = connection.execute(
+                "SELECT value FROM about WHERE name = 'beacon' AND typeof(value) = 'blob'"
+            ).fetchone()
         checkpoints = [(revision, body) for revision, kind, body in rows if kind == "checkpoint"]
         deltas = tuple((revision, body) for revision, kind, body in rows if kind == "delta")
         return Remembered(checkpoints[-1] if checkpoints else None, deltas, beacon[0] if beacon else b"")
 
     def specs(self, digests: Iterable[str]) -> dict[str, bytes]:
-        """The remembered bytes of these specs; absent ones are left out."""
+        """The remembered bytes of these specs; those that are absent or not what their digest says are left out."""
         connection = self._open_connection()
         found: dict[str, bytes] = {}
         with _as_broken():
             for digest in digests:
                 row = connection.execute("SELECT body FROM specs WHERE digest = ?", (digest,)).fetchone()
-                if row is not None:
-                    found[digest] = bytes(row[0])
+                if row is not None and isinstance(row[0], bytes) and digest_of(row[0]) == digest:
+                    found[digest] = row[0]
         return found
 
     def save(self, update: Update) -> None:

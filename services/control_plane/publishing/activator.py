@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.publishing.activation import Activation
 from control_plane.publishing.upkeep import Upkeep
-from qg_bundle.link import LINK_ERRORS
+from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_telemetry.events import ActivationFailed, Observe, RevisionActivated, UnforeseenError
 
 RETRY_MIN_S = 0.1
@@ -71,9 +71,7 @@ class Activator:
 
     async def close(self) -> None:
         """Stop; what is not activated yet will be by whoever comes next."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
 
     async def _activate_when_asked(self) -> None:
         failures = 0
