@@ -27,6 +27,8 @@ CHECKS_QUEUED_MAX = 64
 
 _BCRYPT_FORM = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}\Z")
 
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+
 _UNKNOWN_HASH = b"$2b$12$2EXtCrCamwl2p0PKb.Vs8e4xeMquz9A9VqXAov0pATz0m9BiIbZae"
 """The hash of a random text that nobody kept, of `BCRYPT_COST`: compared with when there is nothing to compare with."""
 
@@ -34,15 +36,16 @@ _UNKNOWN_HASH = b"$2b$12$2EXtCrCamwl2p0PKb.Vs8e4xeMquz9A9VqXAov0pATz0m9BiIbZae"
 def hash_password(plain: str) -> str:
     """The bcrypt hash of `plain`.
 
-    Raises `ValueError` when it is empty, holds a NUL, or has more than 72 bytes in UTF-8.
+    Raises `ValueError` when it is empty, has more than 72 bytes in UTF-8, or holds control characters, which HTTP Basic
+    could not send.
     """
     encoded = plain.encode()
     if not encoded:
         raise ValueError("a password must not be empty")
     if len(encoded) > PASSWORD_BYTES_MAX:
         raise ValueError(f"a password must have at most {PASSWORD_BYTES_MAX} bytes, not {len(encoded)}")
-    if b"\0" in encoded:
-        raise ValueError("a password must not hold a NUL character")
+    if _CONTROLS.search(plain):
+        raise ValueError("a password must not hold control characters")
     return bcrypt.hashpw(encoded, bcrypt.gensalt(BCRYPT_COST)).decode("ascii")
 
 

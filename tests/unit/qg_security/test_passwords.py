@@ -1,6 +1,9 @@
 """bcrypt: right answers, equal work, a bounded queue, and places that come free again."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 
 import bcrypt
@@ -24,8 +27,8 @@ def test_hash_password_makes_a_hash_of_cost_12_that_matches() -> None:
     assert not matches(b"secret: with colon", hashed)
 
 
-@pytest.mark.parametrize("plain", ["", "x" * 73, "ä" * 37, "a\0b"])
-def test_hash_password_refuses_what_bcrypt_would_not_tell_apart(plain: str) -> None:
+@pytest.mark.parametrize("plain", ["", "x" * 73, "ä" * 37, "a\0b", "a\nb", "a\x7f"])
+def test_hash_password_refuses_what_could_not_be_used(plain: str) -> None:
     with pytest.raises(ValueError, match="password"):
         hash_password(plain)
 
@@ -82,6 +85,18 @@ async def test_checks_run_off_the_loop() -> None:
         turns += 1
     assert await checking
     assert turns > 10
+    checker.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority per thread")
+async def test_threads_that_check_give_way_to_the_loop() -> None:
+    checker = PasswordChecker(threads=1)
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    found = await asyncio.get_running_loop().run_in_executor(
+        checker._threads, lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    )
+    assert found == max(own, 10)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
     checker.close()
 
 
