@@ -12,15 +12,20 @@ _SKIP_OR_BIND = re.compile(
     | "(?:[^"])*"
     | --[^\n]*
     | /\*.*?\*/
+    | \b(?P<conversion>to_(?:char|date|timestamp))(?=\s*\()
     | :\s*(?P<bind>"[^"]+"|[^\W\d][\w$\#]*|\d+)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A statement whose placeholders were renamed to `:qgb1`, `:qgb2`, ..."""
+    """A statement whose placeholders were renamed to `:qgb1`, `:qgb2`, ...
+
+    TO_CHAR, TO_DATE and TO_TIMESTAMP became `qg_to_char` and so on: the parser translates the format models
+    of those it knows, and loses what it does not understand.
+    """
 
     sql: str
     parameters: tuple[str, ...]
@@ -39,7 +44,7 @@ def rename_placeholders(sql: str) -> Bound:
     def rename(found: re.Match[str]) -> str:
         bind = found["bind"]
         if bind is None:
-            return found[0]
+            return f"qg_{found[0]}" if found["conversion"] else found[0]
         key = f"{bind} {found.start()}" if bind[0].isdigit() else bind.upper() if bind[0] != '"' else bind
         name = names.setdefault(key, f"qgb{len(names) + 1}")
         parameters.append(name)

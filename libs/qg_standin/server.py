@@ -20,7 +20,7 @@ from qg_standin.link import Link
 from qg_standin.macros import definitions
 from qg_standin.profile import PROFILE_19, Profile
 from qg_standin.session import Session
-from qg_standin.session_view import SessionView, Surroundings
+from qg_standin.session_view import ACTIVE, SessionView, Surroundings
 from qg_standin.sql.plan import Planner
 
 CONNECTIONS_MAX = 2000
@@ -110,6 +110,11 @@ class StandinServer:
     def session_count(self) -> int:
         """Signed-in sessions."""
         return len(self._views())
+
+    @property
+    def active_count(self) -> int:
+        """Sessions that run a call."""
+        return sum(view.status == ACTIVE for view in self._views())
 
     def drop_connections(self) -> int:
         sessions = list(self._sessions)

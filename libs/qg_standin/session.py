@@ -20,7 +20,7 @@ from qg_standin.packets import SDU_BYTES_MAX, SDU_BYTES_MIN, ConnectRequest
 from qg_standin.profile import Profile
 from qg_standin.requests import Request, RequestParser
 from qg_standin.response import Call, CallInterrupted, Response
-from qg_standin.session_view import SessionView, Surroundings, User
+from qg_standin.session_view import ACTIVE, INACTIVE, SessionView, Surroundings, User
 from qg_standin.wire import Malformed, NeedMore, Reader, bytes2, ub
 
 _log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Session:
     def _run(self, work: Callable[[Call], Awaitable[None]]) -> None:
         call = self._call = Call()
         if self.view is not None:
-            self.view.status = "ACTIVE"
+            self.view.status = ACTIVE
         task = asyncio.get_running_loop().create_task(self._guard(work, call))
         call.task = task
 
@@ -212,7 +212,7 @@ class Session:
         finally:
             self._call = None
             if self.view is not None:
-                self.view.status = "INACTIVE"
+                self.view.status = INACTIVE
             call.ended.set()
             if self.link.is_open:
                 self.link.look_again()

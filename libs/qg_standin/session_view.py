@@ -23,6 +23,9 @@ class User:
         return ("SELECT", "INSERT", "UPDATE", "DELETE") if self.can_write else ("SELECT",)
 
 
+ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
+
+
 @dataclass(slots=True)
 class SessionView:
     """One live session as V$SESSION shows it."""
@@ -32,7 +35,7 @@ class SessionView:
     user: User
     service_name: str
     tags: dict[str, str] = field(default_factory=dict)
-    status: str = "INACTIVE"
+    status: str = INACTIVE
 
     def tag(self, name: str) -> str | None:
         return self.tags.get(name) or None

@@ -7,6 +7,7 @@ import re
 from sqlglot import exp
 
 from qg_standin.failures import unsupported
+from qg_standin.sql.build import call
 
 # Longest first: the first alternative that fits wins. None: handled in `_piece`.
 _DATE_PARTS: tuple[tuple[str, str], ...] = (
@@ -19,7 +20,6 @@ _DATE_PARTS: tuple[tuple[str, str], ...] = (
 _PARTS = dict(_DATE_PARTS)
 _TOKEN = re.compile("|".join(re.escape(part) for part, _ in _DATE_PARTS) + r'|"[^"]*"|.', re.IGNORECASE | re.DOTALL)
 _NUMBER_MODEL = re.compile(r"^(FM)?(\$|L)?([09GD,.]+)(MI|PR)?$", re.IGNORECASE)
-_TRANSLATED_OR_TOKEN = re.compile(f"%.|{_TOKEN.pattern}", re.IGNORECASE | re.DOTALL)
 TRUNC_UNITS = {
     **dict.fromkeys(("DD", "DDD", "J"), "day"),
     **dict.fromkeys(("MM", "MONTH", "MON", "RM"), "month"),
@@ -35,26 +35,21 @@ def is_number_model(model: str) -> bool:
     return _NUMBER_MODEL.match(model) is not None
 
 
-def _call(name: str, *arguments: exp.Expr | str) -> exp.Anonymous:
-    operands = [exp.Literal.string(a) if isinstance(a, str) else a for a in arguments]
-    return exp.Anonymous(this=name, expressions=operands)
-
-
 def _piece(part: str, value: exp.Expr, *, fill: bool) -> exp.Expr:
     """One element of a date model that needs more than strftime."""
     upper = part.upper()
     if upper == "Q":
-        return exp.cast(_call("quarter", value), "varchar")
+        return exp.cast(call("quarter", value), "varchar")
     if upper == "D":
-        return exp.cast(exp.Add(this=_call("dayofweek", value), expression=exp.Literal.number(1)), "varchar")
+        return exp.cast(exp.Add(this=call("dayofweek", value), expression=exp.Literal.number(1)), "varchar")
     if upper == "SSSSS":
-        return exp.cast(_call("ora_second_of_day", value), "varchar")
-    named: exp.Expr = _call("strftime", value, _PARTS[upper])
+        return exp.cast(call("ora_second_of_day", value), "varchar")
+    named: exp.Expr = call("strftime", value, _PARTS[upper])
     if upper in ("MONTH", "DAY") and fill:
-        named = _call("rpad", named, exp.Literal.number(9), " ")
+        named = call("rpad", named, exp.Literal.number(9), " ")
     if part.isupper():
-        return _call("upper", named)
-    return _call("lower", named) if part.islower() else named
+        return call("upper", named)
+    return call("lower", named) if part.islower() else named
 
 
 def date_to_text(value: exp.Expr, model: str) -> exp.Expr:
@@ -70,23 +65,20 @@ def date_to_text(value: exp.Expr, model: str) -> exp.Expr:
             continue
         elif upper in ("Q", "D", "SSSSS", "MONTH", "MON", "DAY", "DY"):
             if plain:
-                pieces.append(_call("strftime", value.copy(), plain))
+                pieces.append(call("strftime", value.copy(), plain))
                 plain = ""
             pieces.append(_piece(token, value.copy(), fill=fill))
         else:
             plain += _PARTS.get(upper) or token.strip('"').replace("%", "%%")
     if plain or not pieces:
-        pieces.append(_call("strftime", value.copy(), plain))
-    return pieces[0] if len(pieces) == 1 else _call("concat", *pieces)
+        pieces.append(call("strftime", value.copy(), plain))
+    return pieces[0] if len(pieces) == 1 else call("concat", *pieces)
 
 
 def parse_model(model: str) -> str:
     """The strptime format of a TO_DATE or TO_TIMESTAMP model."""
     parts = []
-    for token in _TRANSLATED_OR_TOKEN.findall(model):
-        if token.startswith("%"):  # the parser has translated this one already
-            parts.append(token)
-            continue
+    for token in _TOKEN.findall(model):
         upper = token.upper()
         if upper in ("Q", "D", "SSSSS"):
             raise unsupported(f"the element {upper} in a model that reads dates")
@@ -103,16 +95,16 @@ def number_to_text(value: exp.Expr, model: str) -> exp.Expr:
     whole, _, fraction = digits.partition("D")
     grouped = "," if "G" in whole else ""
     places = len(fraction)
-    rounded = exp.cast(_call("round", exp.cast(value, "double"), exp.Literal.number(places)), "double")
-    text: exp.Expr = _call("format", "{:" + grouped + f".{places}f" + "}", rounded)
+    rounded = exp.cast(call("round", exp.cast(value, "double"), exp.Literal.number(places)), "double")
+    text: exp.Expr = call("format", "{:" + grouped + f".{places}f" + "}", rounded)
     zeros = len(whole) - whole.find("0") if "0" in whole else 0
     if zeros > 1 and not grouped:
-        text = _call("ora_zero_pad", text, exp.Literal.number(zeros + (places + 1 if places else 0)))
+        text = call("ora_zero_pad", text, exp.Literal.number(zeros + (places + 1 if places else 0)))
     elif not zeros and places:
-        text = _call("regexp_replace", text, r"^(-?)0\.", r"\1.")
+        text = call("regexp_replace", text, r"^(-?)0\.", r"\1.")
     if found[2]:
-        text = _call("concat", "$", text)
+        text = call("concat", "$", text)
     if found[1]:
         return text
     width = len(digits) + 1 + (1 if found[2] else 0)
-    return _call("lpad", text, exp.Literal.number(width), " ")
+    return call("lpad", text, exp.Literal.number(width), " ")

@@ -30,7 +30,6 @@ _FIXED: dict[type[exp.Expr], OracleType] = {
     exp.AddMonths: DATE,
     exp.DateTrunc: DATE,
     exp.TimestampTrunc: DATE,
-    exp.StrToDate: DATE,
     exp.DateStrToDate: DATE,
     exp.StrToTime: TIMESTAMP,
     exp.Systimestamp: TIMESTAMP_TZ,
@@ -45,7 +44,6 @@ _FIXED: dict[type[exp.Expr], OracleType] = {
     exp.Div: NUMBER_FREE,
     exp.Mod: NUMBER_FREE,
     exp.RowNumber: NUMBER_FREE,
-    exp.ToChar: TEXT,
     exp.DPipe: TEXT,
     exp.Concat: TEXT,
     exp.Substring: TEXT,
@@ -56,6 +54,9 @@ _FIXED: dict[type[exp.Expr], OracleType] = {
     exp.GroupConcat: TEXT,
 }
 _NAMED = {
+    "QG_TO_CHAR": TEXT,
+    "QG_TO_DATE": DATE,
+    "QG_TO_TIMESTAMP": TIMESTAMP,
     "SYSDATE": DATE,
     "TO_CLOB": CLOB,
     "EMPTY_CLOB": CLOB,

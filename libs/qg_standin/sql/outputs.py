@@ -83,25 +83,30 @@ def _output(item: exp.Expr, text: str) -> Output:
 
 
 def column_of(
-    index: int, entry: EngineColumn, outputs: Sequence[Output], kinds: Kinds, *, numbers_vary: bool
+    index: int, count: int, entry: EngineColumn, outputs: Sequence[Output], kinds: Kinds, *, numbers_vary: bool
 ) -> Column:
-    """The column at `index` of the result.
+    """The column at `index` of a result of `count` columns.
 
     numbers_vary: a bind's value decides what type computed numbers have, so only declared ones are trusted.
     """
-    has_star = any(output.name is None for output in outputs)
-    if has_star:
-        named = {output.name.upper(): output for output in outputs if output.name is not None}
-        output = named.get(entry.name.upper())
-        name = output.name if output is not None and output.name is not None else kinds.spelled(entry.name)
-        inferred = output.type if output is not None else kinds.column(entry.name)
+    output = _output_at(index, count, outputs)
+    if output is not None and output.name is not None:
+        name, inferred = output.name, output.type
     else:
-        name = outputs[index].name or entry.name.upper()
-        inferred = outputs[index].type
+        name, inferred = kinds.spelled(entry.name), kinds.column(entry.name)
     described = _described(entry.type_text, inferred)
     trusted = described.kind is Kind.NUMBER and (described.precision > 0 or not numbers_vary)
     places = integer_places(entry.type_text) if trusted else None
     return Column(name, described, integer_places=places)
+
+
+def _output_at(index: int, count: int, outputs: Sequence[Output]) -> Output | None:
+    """The item of the select list behind a column: counted from the left before a star, from the right after."""
+    stars = [position for position, output in enumerate(outputs) if output.name is None]
+    if not stars or index < stars[0]:
+        return outputs[index]
+    from_right = index - count + len(outputs)
+    return outputs[from_right] if from_right > stars[-1] else None
 
 
 def integer_places(engine: str) -> int | None:

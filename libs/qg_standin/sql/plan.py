@@ -144,7 +144,8 @@ class Planner:
         found = _describe(tree, values, engine)
         numbers_vary = NUMBER_WIDE in bind_kinds.values()
         columns = tuple(
-            column_of(i, entry, outputs, inferred, numbers_vary=numbers_vary) for i, entry in enumerate(found)
+            column_of(i, len(found), entry, outputs, inferred, numbers_vary=numbers_vary)
+            for i, entry in enumerate(found)
         )
         if action is Action.DEFINE:
             assert definition.query is not None  # noqa: S101  (for the type checker)

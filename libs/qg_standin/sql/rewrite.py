@@ -11,21 +11,13 @@ from sqlglot import exp
 
 from qg_standin.catalog import declared_type, storage_type
 from qg_standin.columns import NUMBER_FREE, Kind
-from qg_standin.failures import OracleError, unsupported
-from qg_standin.sql.formats import TRUNC_UNITS, date_to_text, is_number_model, number_to_text, parse_model
+from qg_standin.failures import unsupported
+from qg_standin.sql.build import call, engine_cast
+from qg_standin.sql.calls import CALLS
+from qg_standin.sql.dates import nearest_day, truncated_date
 from qg_standin.sql.kinds import Kinds
 
-_DEFAULT_DATE_MODEL = "DD-MON-RR"
 Rule = Callable[[exp.Expr, Kinds], exp.Expr | None]
-
-
-def call(name: str, *arguments: exp.Expr | str) -> exp.Anonymous:
-    operands = [exp.Literal.string(a) if isinstance(a, str) else a for a in arguments]
-    return exp.Anonymous(this=name, expressions=operands)
-
-
-def engine_cast(value: exp.Expr, type_name: str) -> exp.Expr:
-    return exp.Cast(this=value, to=exp.DataType.build(type_name, dialect="duckdb"))
 
 
 def rewrite(tree: exp.Expr, kinds: Kinds) -> exp.Expr:
@@ -89,54 +81,13 @@ def _concatenate(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     return call("concat", *parts)
 
 
-def _to_char(node: exp.Expr, kinds: Kinds) -> exp.Expr:
-    value, model = node.this, node.args.get("format")
-    if model is not None and not isinstance(model, exp.Literal):
-        raise unsupported("TO_CHAR with a model that is no literal")
-    oracle = kinds.of(value)
-    if model is not None:
-        if is_number_model(model.name) and not kinds.is_time(value):
-            return number_to_text(value.copy(), model.name)
-        return date_to_text(value.copy(), model.name)
-    if kinds.is_time(value):
-        return date_to_text(value.copy(), _DEFAULT_DATE_MODEL)
-    if oracle is not None and oracle.kind is Kind.NUMBER:
-        return call("ora_number_text", value.copy())
-    return engine_cast(value.copy(), "varchar")
-
-
 def _truncate_to(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
     unit = node.args.get("unit")
     return truncated_date(node.this.copy(), unit.name if unit is not None else "DD")
 
 
-def truncated_date(value: exp.Expr, model: str) -> exp.Expr:
-    model = model.upper()
-    stamp = engine_cast(value, "timestamp")
-    if model in ("DAY", "DY", "D"):
-        sunday = call("to_days", engine_cast(call("dayofweek", stamp), "integer"))
-        value = exp.Sub(this=call("date_trunc", "day", stamp.copy()), expression=sunday)
-    elif model in TRUNC_UNITS:
-        value = call("date_trunc", TRUNC_UNITS[model], stamp)
-    else:
-        raise OracleError(1821, "date format not recognized")
-    return engine_cast(value, "timestamp_s")
-
-
-def _to_date(node: exp.Expr, kinds: Kinds) -> exp.Expr:
-    model = node.args.get("format")
-    if kinds.is_time(node.this):
-        return engine_cast(node.this.copy(), "timestamp_s")
-    if model is None:
-        return engine_cast(node.this.copy(), "timestamp_s")
-    return call("ora_to_date", node.this.copy(), parse_model(model.name))
-
-
-def _to_timestamp(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
-    model = node.args.get("format")
-    if model is None or (isinstance(node.this, exp.Literal) and model.name == "%Y-%m-%d %H:%M:%S.%f"):
-        return engine_cast(node.this.copy(), "timestamp")
-    return call("ora_to_timestamp", node.this.copy(), parse_model(model.name))
+def _timestamp_literal(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
+    return engine_cast(node.this.copy(), "timestamp")
 
 
 def _date_literal(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
@@ -218,16 +169,15 @@ def _window(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
 
 
 def _anonymous(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
-    name = node.name.upper()
-    arguments = node.expressions
-    if name == "TRUNC" and arguments and kinds.is_time(arguments[0]):
-        model = arguments[1].name if len(arguments) > 1 else "DD"
-        return truncated_date(arguments[0].copy(), model)
-    if name == "ROUND" and arguments and kinds.is_time(arguments[0]):
-        return _nearest_day(arguments[0].copy())
-    if name == "CAST_TO_RAW":
-        return call("encode", arguments[0].copy())
-    return None
+    rule = CALLS.get(node.name.upper())
+    return rule(node.expressions, kinds) if rule is not None and node.expressions else None
+
+
+def _replace(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
+    replacement = node.args.get("replacement")
+    parts = [node.this.copy(), node.args["expression"].copy()]
+    # NULL (the empty string) as replacement removes, and does not make the result NULL.
+    return call("replace", *parts, call("coalesce", replacement.copy() if replacement else exp.Null(), ""))
 
 
 def _simple(name: str) -> Rule:
@@ -269,12 +219,7 @@ def _dot(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
 
 
 def _round(node: exp.Expr, kinds: Kinds) -> exp.Expr | None:
-    return _nearest_day(node.this.copy()) if kinds.is_time(node.this) else None
-
-
-def _nearest_day(value: exp.Expr) -> exp.Expr:
-    half_day = exp.Literal.number("0.5")
-    return truncated_date(call("ora_add_days", engine_cast(value, "timestamp"), half_day), "DD")
+    return nearest_day(node.this.copy()) if kinds.is_time(node.this) else None
 
 
 def _initcap(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
@@ -286,11 +231,10 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Sub: _subtract,
     exp.Div: _divide,
     exp.DPipe: _concatenate,
-    exp.ToChar: _to_char,
     exp.DateTrunc: _truncate_to,
     exp.TimestampTrunc: _truncate_to,
-    exp.StrToDate: _to_date,
-    exp.StrToTime: _to_timestamp,
+    exp.StrToTime: _timestamp_literal,
+    exp.Replace: _replace,
     exp.DateStrToDate: _date_literal,
     exp.CurrentTimestamp: _now,
     exp.CurrentDate: _now,

@@ -31,9 +31,7 @@ class RunningStandin:
         self._thread.start()
 
         async def make() -> StandinServer:
-            server = StandinServer(
-                users={READER: READER_PASSWORD}, writers={WRITER: WRITER_PASSWORD}, **self._options
-            )
+            server = StandinServer(users={READER: READER_PASSWORD}, writers={WRITER: WRITER_PASSWORD}, **self._options)
             await server.start()
             return server
 

@@ -40,13 +40,17 @@ _REFUSED = [
 ]
 
 
+def _execute_and_fetch(cursor: oracledb.Cursor, sql: str) -> None:
+    cursor.execute(sql)
+    cursor.fetchall()
+
+
 @pytest.mark.parametrize(("sql", "code"), _REFUSED)
 def test_code(connection: oracledb.Connection, sql: str, code: str) -> None:
     cursor = connection.cursor()
     for _ in range(2):
         with pytest.raises(oracledb.DatabaseError) as error:
-            cursor.execute(sql)
-            cursor.fetchall()
+            _execute_and_fetch(cursor, sql)
         assert error.value.args[0].full_code == code
         assert connection.cursor().execute("select 1 from dual").fetchone() == (1,)
 
@@ -56,8 +60,7 @@ def test_an_error_in_the_middle_of_the_rows(connection: oracledb.Connection) -> 
     cursor.arraysize = 100
     cursor.execute("select 10 / (900001 - row_id) from big_rows")
     with pytest.raises(oracledb.DatabaseError) as error:
-        for _ in cursor:
-            pass
+        cursor.fetchall()
     assert error.value.args[0].full_code == "ORA-01476"
     assert connection.cursor().execute("select 1 from dual").fetchone() == (1,)
 

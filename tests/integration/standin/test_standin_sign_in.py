@@ -25,9 +25,7 @@ def test_the_right_password_signs_in(standin: RunningStandin) -> None:
 
 
 @pytest.mark.parametrize(("user", "password"), [(READER, "wrong"), (READER, READER_PASSWORD.upper()), ("nobody", "x")])
-def test_a_wrong_password_and_an_unknown_user_look_the_same(
-    standin: RunningStandin, user: str, password: str
-) -> None:
+def test_a_wrong_password_and_an_unknown_user_look_the_same(standin: RunningStandin, user: str, password: str) -> None:
     with pytest.raises(oracledb.DatabaseError) as error:
         standin.connect(user, password)
     assert _code(error) == "ORA-01017"
