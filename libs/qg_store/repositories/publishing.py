@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 from sqlalchemy import JSON, ColumnElement, cast, delete, func, insert, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -297,7 +298,7 @@ async def definitions_at(session: AsyncSession, revision: int, kinds: Collection
     """What `revision` named, of these kinds: the last change up to it of each subject."""
     rows = await session.execute(
         select(RevisionChange.kind, RevisionChange.subject_id, RevisionChange.digest)
-        .distinct(RevisionChange.kind, RevisionChange.subject_id)
+        .ext(distinct_on(RevisionChange.kind, RevisionChange.subject_id))
         .where(RevisionChange.revision <= revision, RevisionChange.kind.in_(list(kinds)))
         .order_by(RevisionChange.kind, RevisionChange.subject_id, RevisionChange.revision.desc())
     )

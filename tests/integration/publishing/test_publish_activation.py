@@ -1,0 +1,305 @@
+"""From commit to Redis: at once, in bursts, after crashes, floods, stops and restores; two control planes at once."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from control_plane.publishing import service
+from control_plane.publishing.fault_points import FaultPoint, fault_points_from
+from qg_bundle import keys
+from qg_bundle.node_reports import put_report, read_reports
+from qg_bundle.writer import BundleWriter
+from qg_core.nodes import NodeReport, NodeState
+from qg_store.models import Connection, Endpoint
+from qg_store.repositories import publishing as ledger
+from tests.fixtures.redis import StartRedis
+from tests.fixtures.store import StoreUrls
+from tests.integration.publishing.rig import Keys, Rig, endpoint, until
+from tests.integration.refresh.nodes import Node
+
+ROOT = Path(__file__).parents[3]
+
+
+async def serves(rig: Rig, redis_url: str, directory: Path) -> int:
+    """The revision that a node without memory comes to serve."""
+    node = Node(redis_url, rig.keys, directory / f"fresh-{time.monotonic_ns()}")
+    try:
+        await node.boot()
+        return node.revision
+    finally:
+        await node.close()
+
+
+async def test_an_empty_database_becomes_revision_one(rig: Rig, redis_url: str, tmp_path: Path) -> None:
+    rig.parts.activator.start()
+    await until(lambda: rig.saw("revision_activated", revision=1))
+    assert await serves(rig, redis_url, tmp_path) == 1
+    assert rig.parts.activator.last_errors == {}
+
+
+async def test_the_head_moves_forward_only(rig: Rig) -> None:
+    writer = BundleWriter(rig.redis)
+    assert await writer.move_head(5) == 5
+    assert await writer.move_head(3) == 5
+    assert await writer.move_head(9) == 9
+    moved = await asyncio.gather(*(writer.move_head(number) for number in range(10, 60)))
+    assert moved[-1] == 59
+    assert await rig.redis.get(keys.HEAD) == b"59"
+
+
+async def test_a_burst_shares_activations(rig: Rig) -> None:
+    rig.parts.activator.start()
+    connection = rig.connection()
+    await rig.add(connection)
+    await until(lambda: rig.saw("revision_activated"))
+    await asyncio.gather(*(rig.add(endpoint(connection, path=f"e{number}")) for number in range(40)))
+    head = await rig.publishing.head()
+    await until(lambda: rig.saw("revision_activated", revision=head))
+    assert sum(event.event == "revision_activated" for event in rig.events) < 35
+
+
+SCRIPT = """
+import asyncio, sys
+from control_plane.publishing.fault_points import fault_points_from
+from qg_store.models import Endpoint
+from tests.integration.publishing.rig import Keys, Rig, until
+
+async def main():
+    database, redis, point, endpoint_id, *keys = sys.argv[1:]
+    faults = fault_points_from({"APP_ENV": "test", "QG_FAULT_POINT": point})
+    rig = Rig(database, redis, Keys(*keys), faults=faults)
+    rig.parts.activator.start()
+    await rig.edit(Endpoint, endpoint_id, rows_max=4321)
+    await asyncio.sleep(20)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("point", list(FaultPoint))
+async def test_killed_at_every_step(
+    rig: Rig, store_urls: StoreUrls, redis_url: str, tmp_path: Path, point: FaultPoint
+) -> None:
+    connection = rig.connection()
+    row = endpoint(connection)
+    await rig.add(connection, row)
+    await rig.parts.activation.run()
+    found: Keys = rig.keys
+    arguments = [store_urls.app, redis_url, point.value, row.id, found.signing, found.verify, found.at_rest, found.seal]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SCRIPT, *arguments, cwd=ROOT)
+    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    committed = point is not FaultPoint.BEFORE_COMMIT
+    assert await rig.publishing.head() == (2 if committed else 1)
+    # Nodes are safe to boot at this very moment, whatever lies there half done.
+    assert await serves(rig, redis_url, tmp_path) in {1, 2}
+    rig.parts.activator.start()
+    next_revision = await rig.edit(Endpoint, row.id, rows_max=55)
+    assert next_revision == (3 if committed else 2), "nothing lost, nothing reused"
+    await until(lambda: rig.saw("revision_activated", revision=next_revision))
+    assert await serves(rig, redis_url, tmp_path) == next_revision
+
+
+def test_fault_points_are_refused_in_production() -> None:
+    with pytest.raises(ValueError, match="production"):
+        fault_points_from({"APP_ENV": "production", "QG_FAULT_POINT": "after_head"})
+    with pytest.raises(ValueError, match="production"):
+        fault_points_from({"QG_FAULT_POINT": "after_head"})
+    with pytest.raises(ValueError, match="one of"):
+        fault_points_from({"APP_ENV": "test", "QG_FAULT_POINT": "nowhere"})
+    fault_points_from({"APP_ENV": "production"}).reach(FaultPoint.AFTER_HEAD)
+
+
+@pytest.mark.fault
+async def test_a_redis_that_hangs_delays_nothing_but_activation(
+    store_urls: StoreUrls, start_redis: StartRedis, tmp_path: Path
+) -> None:
+    server = start_redis()
+    url = server.address.url()
+    rig = Rig(store_urls.app, url, timeout_s=0.3)
+    connection = rig.connection()
+    row = endpoint(connection)
+    await rig.add(connection, row)
+    rig.parts.activator.start()
+    node = await Node(url, rig.keys, tmp_path / "node", timeout_s=0.3).boot(follow=True)
+    await until(lambda: node.revision == 1)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        started = time.perf_counter()
+        assert await rig.edit(Endpoint, row.id, rows_max=9) == 2
+        assert time.perf_counter() - started < 2.0, "a commit waits for nobody"
+        await until(lambda: rig.saw("activation_failed"))
+        await until(lambda: node.refresher.state is NodeState.DEAF)
+        assert node.revision == 1
+        assert (node.reporting.report().last_error or "").startswith("redis_lost")
+        started = time.perf_counter()
+        await node.refresher.look()
+        assert time.perf_counter() - started < 2.0
+        assert "activate" in rig.parts.activator.last_errors
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    await until(lambda: node.revision == 2)
+    await until(lambda: node.refresher.state is NodeState.SERVING)
+    assert node.saw("redis_found")
+    await node.close()
+    await rig.close()
+
+
+@pytest.mark.fault
+async def test_a_redis_that_comes_back_empty_is_filled(
+    store_urls: StoreUrls, start_redis: StartRedis, tmp_path: Path
+) -> None:
+    server = start_redis()
+    url = server.address.url()
+    rig = Rig(store_urls.app, url, timeout_s=0.3)
+    connection = rig.connection()
+    row = endpoint(connection)
+    await rig.add(connection, row)
+    rig.parts.activator.start()
+    node = await Node(url, rig.keys, tmp_path / "node", timeout_s=0.3).boot(follow=True)
+    await until(lambda: node.revision == 1)
+    server.kill()
+    assert await rig.edit(Endpoint, row.id, rows_max=9) == 2
+    await until(lambda: node.saw("redis_lost"))
+    server.start()
+    await until(lambda: node.revision == 2)
+    await until(lambda: node.refresher.state is NodeState.SERVING)
+    assert await serves(rig, url, tmp_path) == 2
+    await node.close()
+    await rig.close()
+
+
+async def forget_after(url: str, revision: int) -> None:
+    """Postgres as an older backup has it."""
+    connection = await asyncpg.connect(url)
+    try:
+        for table in ("revision_changes", "checkpoints", "revisions"):
+            await connection.execute(f"DELETE FROM {table} WHERE revision > $1", revision)
+        await connection.execute("UPDATE publish_state SET activated = $1, head = $1", revision)
+    finally:
+        await connection.close()
+
+
+async def test_a_restored_postgres_moves_past_what_nodes_have_seen(
+    rig: Rig, store_urls: StoreUrls, redis_url: str, tmp_path: Path
+) -> None:
+    connection = rig.connection()
+    row = endpoint(connection)
+    await rig.add(connection, row)
+    for number in range(5):
+        await rig.edit(Connection, connection.id, pool_max=20 + number)
+    await rig.parts.activation.run()
+    node = await Node(redis_url, rig.keys, tmp_path / "node").boot()
+    assert node.revision == 6
+    await forget_after(store_urls.superuser, 2)
+    # Not noticed yet: a write takes a number that nodes have seen with other content. They ignore it.
+    assert await rig.edit(Endpoint, row.id, rows_max=3) == 3
+    await node.refresher.look()
+    assert node.revision == 6
+    assert await rig.parts.upkeep.look()
+    assert rig.saw("revision_gap", verified_head=6, revision=7, postgres_head=3)
+    await rig.parts.activation.run()
+    await node.refresher.look()
+    assert node.revision == 7
+    assert await rig.edit(Endpoint, row.id, rows_max=4) == 8
+    await node.close()
+
+
+async def test_a_restored_postgres_believes_signed_reports_only(
+    rig: Rig, store_urls: StoreUrls, redis_url: str, tmp_path: Path
+) -> None:
+    connection = rig.connection()
+    await rig.add(connection)
+    for number in range(3):
+        await rig.edit(Connection, connection.id, pool_max=20 + number)
+    await rig.parts.activation.run()
+    node = await Node(redis_url, rig.keys, tmp_path / "node").boot()
+    assert node.revision == 4
+    await forget_after(store_urls.superuser, 2)
+    await rig.redis.flushdb()
+    liar = NodeReport(
+        node="liar",
+        version="1",
+        formats=(1,),
+        revision=10**9,
+        highest_seen=10**9,
+        state=NodeState.SERVING,
+        last_error=None,
+        since=0,
+        reported_at=time.time(),
+        beacon_issued_at=None,
+        wanted=("spec:" + "0" * 64, "delta:99999", "checkpoint:1e9", "nonsense", "delta:"),
+        beacon=b"junk",
+    )
+    await put_report(rig.redis, liar)
+    await rig.parts.upkeep.look()
+    assert await rig.publishing.head() == 2
+    assert not rig.saw("revision_gap")
+    await put_report(rig.redis, node.reporting.report())
+    await rig.parts.upkeep.look()
+    assert rig.saw("revision_gap", verified_head=4, revision=5)
+    await node.close()
+
+
+async def test_garbage_goes_and_what_is_kept_still_leads_everywhere(
+    rig: Rig, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CHECKPOINT_EVERY_REVISIONS", 2)
+    connection = rig.connection()
+    row = endpoint(connection)
+    await rig.add(connection, row)
+    for number in range(59):
+        await rig.edit(Endpoint, row.id, rows_max=10 + number)
+        if number % 10 == 0:
+            await rig.parts.activation.run()
+    await rig.parts.activation.run()
+    before = await rig.redis.dbsize()
+    await rig.parts.upkeep.sweep()
+    assert await rig.redis.dbsize() == before, "nothing is old enough"
+    monkeypatch.setattr(rig.parts.upkeep, "_now", lambda: time.time() + 2 * 86_400)
+    await rig.parts.upkeep.sweep()
+    assert rig.saw("garbage_removed")
+    async with rig.session() as session:
+        marks = await ledger.checkpoint_marks(session)
+    assert [mark.revision for mark in marks] == list(range(60, 20, -2))
+    assert await rig.redis.exists(keys.delta(22)) == 0
+    assert await rig.redis.exists(keys.delta(23)) == 1
+    # connection + 38 specs since checkpoint 22 + its own one of the endpoint
+    specs = [key async for key in rig.redis.scan_iter(match="qg:spec:*")]
+    assert len(specs) == 40
+    assert await rig.redis.zcard(keys.SPEC_TIMES) == 40
+    assert await serves(rig, redis_url, tmp_path) == 60
+    await rig.parts.upkeep.sweep()
+    assert sum(event.event == "garbage_removed" for event in rig.events) == 1
+
+
+async def test_an_evicting_redis_is_told(rig: Rig) -> None:
+    await rig.add(rig.connection())
+    await rig.redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        await rig.parts.upkeep.sweep()
+    finally:
+        await rig.redis.config_set("maxmemory-policy", "noeviction")
+    assert rig.saw("redis_evicts", policy="allkeys-lru")
+
+
+async def test_beacons_come_from_postgres_alone(rig: Rig) -> None:
+    assert await rig.parts.activation.beat() == 0
+    assert await rig.redis.get(keys.BEACON) is None
+    await rig.add(rig.connection())
+    assert await rig.parts.activation.beat() == 1
+    assert await rig.redis.get(keys.BEACON) is not None
+
+
+async def test_reports_that_nobody_can_read_are_left_out(rig: Rig) -> None:
+    await rig.redis.zadd(keys.NODES, {"bad name!": 1, "gone": 2, "junk": 3, "huge": 4, "other": 5})
+    await rig.redis.set(keys.node("junk"), b"{")
+    await rig.redis.set(keys.node("huge"), b"x" * 1_000_000)
+    await rig.redis.set(keys.node("other"), b'{"node":"else"}')
+    assert await read_reports(rig.redis) == []
