@@ -60,6 +60,7 @@ def clear_leftovers(
     left = [process for process in running if process.identity.is_running()]
     if not left:
         _delete_directories(recorded)
+        shutil.rmtree(place.run, ignore_errors=True)
         place.forget()
     return left
 

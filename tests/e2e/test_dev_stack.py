@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import shlex
 import shutil
 import signal
@@ -146,9 +147,10 @@ def paste(line: str) -> bytes:
     return httpx.get(asked.url, headers=headers, auth=tuple(asked.u.split(":", 1)) if asked.u else None).content
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    started = Stack(tmp_path / ".dev", free_base())
+@contextlib.contextmanager
+def running_stack(clone: Path) -> Iterator[Stack]:
+    """A stack from its first line to its end, whatever a test did to it."""
+    started = Stack(clone / ".dev", free_base())
     try:
         started.wait_for_line("Ctrl-C stops everything", _START_TIMEOUT_S)
         yield started
@@ -159,7 +161,22 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         started.process.wait()
 
 
-def test_every_printed_line_gives_rows_and_ctrl_c_stops_in_order(stack: Stack) -> None:
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the tests that leave it whole; the last of them stops it."""
+    with running_stack(tmp_path_factory.mktemp("clone")) as started:
+        yield started
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack of this test alone."""
+    with running_stack(tmp_path) as started:
+        yield started
+
+
+def test_every_printed_line_gives_rows(shared_stack: Stack) -> None:
+    stack = shared_stack
     curls = [line for line in stack.lines if line.startswith("curl ")]
     assert len(curls) >= 6
     for line in curls:
@@ -174,6 +191,39 @@ def test_every_printed_line_gives_rows_and_ctrl_c_stops_in_order(stack: Stack) -
     secrets = [stack.record["admin_password"], str(stack.record["postgres_url"]).split(":")[2].split("@")[0]]
     assert not [command for command in commands for secret in secrets if str(secret) in command]
 
+
+# A reader pauses between writing and calling; here the data plane is told which revision to wait for instead.
+_PATIENT_CURL = """
+echo 0 > seen-revision
+curl() {
+    case "$*" in
+        */api/v1/data/*) command curl -H "x-qg-min-revision: $(tail -n 1 seen-revision)" "$@" ;;
+        *) command curl -D answer-headers "$@"
+           sed -n 's/^x-qg-revision: *\\([0-9]*\\).*/\\1/p' answer-headers >> seen-revision ;;
+    esac
+}
+"""
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="the tour is written for bash and curl")
+def test_the_tour_of_the_readme_works_as_written(shared_stack: Stack) -> None:
+    tour = (ROOT / "README.md").read_text().split("## A five-minute tour")[1].split("\n## ")[0]
+    blocks = re.findall(r"```bash\n(.*?)```", tour, re.DOTALL)
+    assert len(blocks) >= 4
+    clone = shared_stack.place.parent
+    (clone / ".venv").symlink_to(Path(sys.executable).parent.parent, target_is_directory=True)
+    script = "\n".join([_PATIENT_CURL, *blocks])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=clone, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"ORDER_ID"') >= 2, "rows on both data planes before the rotation"
+    assert "422" in done.stdout
+    assert done.stdout.count("HTTP/1.1 401") == 2, "refused on both afterwards"
+
+
+def test_ctrl_c_stops_everything_in_order(shared_stack: Stack) -> None:
+    stack = shared_stack
     processes = stack.processes()
     stack.process.send_signal(signal.SIGINT)
     stack.wait_for_line("Everything is stopped", _STOP_TIMEOUT_S)
