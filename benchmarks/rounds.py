@@ -1,0 +1,137 @@
+"""Rounds of A B B A: the bare application, the gateway, the gateway, the bare application.
+
+Whatever else the machine does drifts slowly compared with a round, so each round gives one ratio; the median over the
+rounds is the result.
+"""
+
+import statistics
+from collections.abc import Callable
+
+import msgspec
+
+from benchmarks.load import LoadOrder
+from benchmarks.processes import LoadProcess, cpu_seconds
+from benchmarks.queries import POINT_PATH, ROWS_PATH
+from benchmarks.servers import API_KEY, BEARER, PUBLIC, Bench
+
+ORDER_IDS = (17, 170, 1_700, 711)
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison: what is asked of the bare application and of the gateway, and how often per run."""
+
+    name: str
+    target: float
+    requests: int
+    connections: int
+    bare_paths: list[str]
+    paths: list[str]
+    headers: list[str]
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One run against one server."""
+
+    cpu_us: float
+    requests_per_s: float
+    median_ms: float
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Medians over all rounds; the ratios are bare / gateway for CPU and gateway / bare for requests per second."""
+
+    name: str
+    target: float
+    bare_cpu_us: float
+    cpu_us: float
+    cpu_ratio: float
+    cpu_ratios: list[float]
+    bare_requests_per_s: float
+    requests_per_s: float
+    rate_ratio: float
+    median_ms: float
+
+
+def workloads(bench: Bench, scale: float) -> list[Workload]:
+    """What is compared; `scale` multiplies the numbers of requests."""
+    point_query = [f"?order_id={order_id}" for order_id in ORDER_IDS]
+    found = []
+    for kind in (PUBLIC, API_KEY, BEARER):
+        found.append(
+            Workload(
+                name=f"point query, {kind}",
+                target=0.75,
+                requests=max(50, int(2_000 * scale)),
+                connections=8,
+                bare_paths=[f"/point{query}" for query in point_query],
+                paths=[f"/api/v1/data/{POINT_PATH}/{kind}{query}" for query in point_query],
+                headers=bench.headers[kind],
+            )
+        )
+        found.append(
+            Workload(
+                name=f"10,000 rows, {kind}",
+                target=0.80,
+                requests=max(4, int(12 * scale)),
+                connections=4,
+                bare_paths=["/rows"],
+                paths=[f"/api/v1/data/{ROWS_PATH}/{kind}"],
+                headers=bench.headers[kind],
+            )
+        )
+    return sorted(found, key=lambda workload: workload.target)
+
+
+def compare(
+    bench: Bench, load: LoadProcess, workload: Workload, rounds: int, tell: Callable[[str], None]
+) -> Comparison:
+    """Run the rounds of one workload; both servers are warmed up first."""
+    bare_order = LoadOrder(
+        port=bench.bare_port,
+        paths=workload.bare_paths,
+        headers=workload.headers,
+        connections=workload.connections,
+        requests=workload.requests,
+    )
+    order = msgspec.structs.replace(bare_order, port=bench.gateway_port, paths=workload.paths)
+    for each in (bare_order, order):
+        _sample(load, each, bench.bare_pid)
+    bare: list[Sample] = []
+    ours: list[Sample] = []
+    ratios: list[float] = []
+    for number in range(rounds):
+        a1 = _sample(load, bare_order, bench.bare_pid)
+        b1 = _sample(load, order, bench.gateway_pid)
+        b2 = _sample(load, order, bench.gateway_pid)
+        a2 = _sample(load, bare_order, bench.bare_pid)
+        bare += [a1, a2]
+        ours += [b1, b2]
+        ratios.append((a1.cpu_us + a2.cpu_us) / (b1.cpu_us + b2.cpu_us))
+        tell(f"{workload.name}: round {number + 1} of {rounds}, CPU ratio {ratios[-1]:.3f}")
+    bare_rate = statistics.median(sample.requests_per_s for sample in bare)
+    rate = statistics.median(sample.requests_per_s for sample in ours)
+    return Comparison(
+        name=workload.name,
+        target=workload.target,
+        bare_cpu_us=round(statistics.median(sample.cpu_us for sample in bare), 1),
+        cpu_us=round(statistics.median(sample.cpu_us for sample in ours), 1),
+        cpu_ratio=round(statistics.median(ratios), 3),
+        cpu_ratios=[round(ratio, 3) for ratio in ratios],
+        bare_requests_per_s=bare_rate,
+        requests_per_s=rate,
+        rate_ratio=round(rate / bare_rate, 3),
+        median_ms=statistics.median(sample.median_ms for sample in ours),
+    )
+
+
+def _sample(load: LoadProcess, order: LoadOrder, pid: int) -> Sample:
+    before = cpu_seconds(pid)
+    report = load.run(order)
+    spent_s = cpu_seconds(pid) - before
+    if report.statuses != {"200": order.requests}:
+        raise RuntimeError(f"{order.paths[0]} answered {report.statuses}")
+    return Sample(
+        cpu_us=spent_s * 1_000_000 / report.requests,
+        requests_per_s=report.requests_per_s,
+        median_ms=report.median_ms,
+    )
