@@ -7,6 +7,8 @@ what callers put into paths.
 import re
 from functools import lru_cache
 
+import msgspec
+
 TEXT_LENGTH_MAX = 8_192
 """Longer text is cut, and says so."""
 
@@ -15,37 +17,74 @@ _MARK = "[redacted]"
 
 _READ_BEYOND_CUT = 2_048
 
-# The text is hostile: every repetition that a match can begin in the middle of is bounded, or the time would grow with
-# the square of its length.
 _NAMES = (
-    r"(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|authorization|private[_-]?key"
-    r"|encryption[_-]?key|seal[_-]?key|signing[_-]?key|credential|cookie|wallet)[\w.-]{0,64}"
+    *("password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "cookie", "wallet", "authorization"),
+    *("api_key", "api-key", "apikey", "private_key", "private-key", "privatekey"),
+    *("encryption_key", "seal_key", "signing_key"),
 )
+_NAME = rf"(?:{'|'.join(_NAMES)})[\w.-]{{0,64}}+"
 _VALUE = r"(?:b?\"(?:[^\"\\]|\\.)*\"?|b?'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]]+)"
 
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+
+class _Rule(msgspec.Struct, frozen=True):
+    """One kind of secret. `needles`: text that holds none of them (in lower case) is not searched at all."""
+
+    needles: tuple[str, ...]
+    pattern: re.Pattern[str]
+    replacement: str = _MARK
+
+
+# The text is hostile: every repetition that a match can begin in the middle of is bounded, or the time would grow with
+# the square of its length.
+_RULES = (
     # PEM private keys and wallets, also when cut short
-    (re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.S), _MARK),
+    _Rule(
+        ("-----begin",),
+        re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.S),
+    ),
     # Authorization values, wherever they stand
-    (re.compile(r"\b(bearer|basic|apikey)[ \t]{1,8}[A-Za-z0-9._~+/=-]{6,}", re.I), rf"\1 {_MARK}"),
+    _Rule(
+        ("bearer", "basic", "apikey"),
+        re.compile(r"\b(bearer|basic|apikey)(?:[ \t]|%20){1,8}[A-Za-z0-9._~+/=%-]{6,}", re.I),
+        rf"\1 {_MARK}",
+    ),
     # JWTs, also without their signature
-    (re.compile(r"eyJ[A-Za-z0-9_-]{4,1024}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?"), _MARK),
+    _Rule(("eyj",), re.compile(r"eyJ[A-Za-z0-9_-]{4,256}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?")),
     # our API keys whatever the prefix, also without their tag
-    (re.compile(r"[0-9a-fA-F]{32}_[0-9a-fA-F]{24,48}(?:_[0-9a-fA-F]{0,16})?"), _MARK),
+    _Rule(("_",), re.compile(r"[0-9a-fA-F]{32}_[0-9a-fA-F]{24,48}(?:_[0-9a-fA-F]{0,16})?")),
     # Fernet tokens; bcrypt hashes; HMAC secrets; 32-byte keys in base64
-    (re.compile(r"gAAAAA[A-Za-z0-9_-]{20,}={0,2}"), _MARK),
-    (re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,53}"), _MARK),
-    (re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{96,}"), _MARK),
-    (re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}="), _MARK),
+    _Rule(("gaaaaa",), re.compile(r"gAAAAA[A-Za-z0-9_-]{20,}={0,2}")),
+    _Rule(("$2",), re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,53}")),
+    _Rule(("",), re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{96,}")),
+    _Rule(("=",), re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}=")),
     # scheme://user:password@host
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s:/@\"']{0,128}):[^\s\"']{1,1024}@"), rf"\1:{_MARK}@"),
+    _Rule(
+        ("@",),
+        re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s:/@\"']{0,128}):(?:(?!://)[^\s\"']){1,1024}@"),
+        rf"\1:{_MARK}@",
+    ),
     # IDENTIFIED BY password
-    (re.compile(r"\b(identified\s{1,8}by(?:\s{1,8}values)?)\s{1,8}(?:\"[^\"]*\"?|'[^']*'?|\S+)", re.I), rf"\1 {_MARK}"),
+    _Rule(
+        ("identified",),
+        re.compile(r"\b(identified\s{1,8}by(?:\s{1,8}values)?)\s{1,8}(?:\"[^\"]*\"?|'[^']*'?|\S+)", re.I),
+        rf"\1 {_MARK}",
+    ),
     # password=..., "api_key": "...", 'token': '...'
-    (re.compile(rf"({_NAMES}[\"']?\s{{0,8}}(?:=>|[=:])\s{{0,8}}){_VALUE}", re.I), rf"\1{_MARK}"),
+    _Rule(
+        _NAMES,
+        re.compile(rf"({_NAME}[\"']?\s{{0,8}}(?:=>|[=:]|%3D)\s{{0,8}}){_VALUE}", re.I),
+        rf"\1{_MARK}",
+    ),
     # user/password@host, as Oracle tools write it
-    (re.compile(r"(?<![\w/:.])([\w$#]{1,128})/([^\s@/\"']{1,1024})@(?=[\w(/\[])"), rf"\1/{_MARK}@"),
+    _Rule(
+        ("@",),
+        re.compile(r"(?<![\w/:.])([\w$#]{1,128})/([^\s@/\"']{1,1024})@(?=[\w(/\[])"),
+        rf"\1/{_MARK}@",
+    ),
 )
+
+# Nothing above matches text without these: other characters than a plain path has, a long run, the start of a token.
+_SUSPECT = re.compile(r"[^A-Za-z0-9/_.-]|(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{40}|eyJ|gAAAAA")
 
 _ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """JSON leaves these as they are, and so would a terminal get them: C1 controls, line separators, text direction."""
@@ -53,8 +92,12 @@ _ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\
 
 def redact(text: str) -> str:
     """`text` without anything that looks like a secret."""
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+    if _SUSPECT.search(text) is None:
+        return text
+    lowered = text.lower()
+    for rule in _RULES:
+        if any(needle in lowered for needle in rule.needles):
+            text = rule.pattern.sub(rule.replacement, text)
     return text
 
 

@@ -38,6 +38,7 @@ class PublicEndpointServed(Event, frozen=True, kw_only=True):
     """An endpoint without authentication answered."""
 
     level: ClassVar[Level] = Level.WARNING
+    texts: ClassVar[tuple[str, ...] | None] = ("endpoint",)
 
     request_id: str
     endpoint: str
@@ -49,6 +50,7 @@ class UnauthenticatedEndpointDenied(Event, frozen=True, kw_only=True):
     """An endpoint has neither an auth method nor the permission to be public: it answers 401 to everybody."""
 
     level: ClassVar[Level] = Level.WARNING
+    texts: ClassVar[tuple[str, ...] | None] = ("endpoint",)
 
     request_id: str
     endpoint: str
@@ -61,6 +63,7 @@ class CredentialRefused(Event, frozen=True, kw_only=True):
 
     level: ClassVar[Level] = Level.WARNING
     counted_by: ClassVar[str | None] = "reason"
+    texts: ClassVar[tuple[str, ...] | None] = ("claimed",)
 
     request_id: str
     endpoint_id: str | None
@@ -75,6 +78,7 @@ class SignInFlooded(Event, frozen=True, kw_only=True):
 
     level: ClassVar[Level] = Level.WARNING
     counted_by: ClassVar[str | None] = "reason"
+    texts: ClassVar[tuple[str, ...] | None] = ()
 
     request_id: str
     client_ip: str

@@ -63,6 +63,8 @@ CORPUS = [
     (f"JWT_SECRET_KEY: {PASSWORD}", PASSWORD),
     (f"?api_key={PASSWORD}&x=1", PASSWORD),
     (f"access_token={PASSWORD}", PASSWORD),
+    (f"/x/password%3D{PASSWORD}", PASSWORD),
+    (f"/x/Bearer%20{secrets.token_urlsafe(24)[:20]}zz", "zz"),
     (f"Cookie: session={PASSWORD}", PASSWORD),
     (f"ALTER USER app IDENTIFIED BY {PASSWORD}", PASSWORD),
     (f'create user app identified by "{PASSWORD} x"', PASSWORD),
