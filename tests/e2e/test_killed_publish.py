@@ -1,0 +1,118 @@
+"""Control planes killed at every step of a publish, and two that write at once: nothing lost, no number used twice."""
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import httpx
+import pytest
+
+from control_plane.publishing.fault_points import FaultPoint
+from tests.e2e.fleet import Admin, Fleet, Running, get, wait_until
+from tests.fixtures.store import StoreUrls
+
+pytestmark = pytest.mark.fault
+
+_WRITERS = 2
+_WRITES_EACH = 25
+
+
+def _revisions(url: str) -> list[tuple[int, int]]:
+    """All (revision, previous) in order."""
+
+    async def read() -> list[tuple[int, int]]:
+        connection = await asyncpg.connect(url)
+        try:
+            rows = await connection.fetch("SELECT revision, previous FROM revisions ORDER BY revision")
+        finally:
+            await connection.close()
+        return [(row["revision"], row["previous"]) for row in rows]
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(read())).result()
+
+
+def _assert_chain(url: str) -> None:
+    revisions = _revisions(url)
+    assert [previous for _, previous in revisions] == [0, *[revision for revision, _ in revisions[:-1]]]
+
+
+def test_a_kill_at_any_step_loses_nothing_that_was_committed(fleet: Fleet, store_urls: StoreUrls) -> None:
+    node = fleet.data_plane(ready=False)
+    setting_up = fleet.control_plane()
+    with fleet.admin(setting_up) as admin:
+        connection = admin.connection(fleet.oracle)
+        admin.endpoint("before", connection)
+    setting_up.service.stop()
+    node.service.wait_ready()
+    for point in FaultPoint:
+        _kill_at(fleet, node, point, connection)
+    _assert_chain(store_urls.app)
+
+
+def _kill_at(fleet: Fleet, node: Running, point: FaultPoint, connection: str) -> None:
+    path = f"during/{point.value}"
+    doomed = fleet.control_plane(name=f"doomed-{point.value}", QG_FAULT_POINT=point.value)
+    with fleet.admin(doomed) as admin:
+        try:
+            answered = admin.send("POST", "endpoints", _endpoint(path, connection)).status_code
+        except httpx.TransportError:
+            answered = None
+    wait_until(lambda: doomed.service.poll() is not None, f"killed at {point}")
+    assert doomed.service.poll() == -signal.SIGKILL
+    assert get(node, "before?item_id=7").status_code == 200, "the old catalog serves on"
+
+    healer = fleet.control_plane(name=f"healer-{point.value}")
+    with fleet.admin(healer) as admin:
+        saved = {endpoint["path"] for endpoint in admin.send("GET", "endpoints").json()}
+        assert "before" in saved
+        assert (path in saved) is (point is not FaultPoint.BEFORE_COMMIT)
+        assert answered in ((None,) if point is FaultPoint.BEFORE_COMMIT else (None, 201))
+        if path not in saved:
+            assert admin.send("POST", "endpoints", _endpoint(path, connection)).status_code == 201
+        wait_until(lambda: get(node, f"{path}?item_id=7").status_code == 200, "what was committed is served")
+        admin.endpoint(f"after/{point.value}", connection)
+        wait_until(lambda: get(node, f"after/{point.value}?item_id=7").status_code == 200, "publishing goes on")
+    healer.service.stop()
+
+
+def test_two_control_planes_write_at_once(fleet: Fleet, store_urls: StoreUrls) -> None:
+    planes = [fleet.control_plane(name=f"control-plane-{index}") for index in range(_WRITERS)]
+    nodes = [fleet.data_plane(f"node-{index}") for index in range(2)]
+    admins = [fleet.admin(plane) for plane in planes]
+    connection = admins[0].connection(fleet.oracle)
+
+    def write(index: int) -> list[int]:
+        return [_save(admins[index], f"rival/{index}/{number}", connection) for number in range(_WRITES_EACH)]
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        revisions = [revision for taken in pool.map(write, range(_WRITERS)) for revision in taken]
+    assert len(set(revisions)) == len(revisions) == _WRITERS * _WRITES_EACH
+    _assert_chain(store_urls.app)
+    for node in nodes:
+        wait_until(lambda at=node: _revision_of(at) >= max(revisions), "the node converges")  # type: ignore[misc]
+        for index in range(_WRITERS):
+            for number in range(_WRITES_EACH):
+                assert get(node, f"rival/{index}/{number}?item_id=7").status_code == 200
+
+
+def _endpoint(path: str, connection_id: str) -> dict[str, object]:
+    return {
+        "name": path,
+        "path": path,
+        "connection_id": connection_id,
+        "sql_text": "select item_id from items where item_id = :item_id",
+        "param_schema": {"item_id": {"type": "integer"}},
+        "allow_unauthenticated": True,
+    }
+
+
+def _save(admin: Admin, path: str, connection_id: str) -> int:
+    answer = admin.send("POST", "endpoints", _endpoint(path, connection_id))
+    assert answer.status_code == 201, answer.text
+    return int(answer.headers["X-QG-Revision"])
+
+
+def _revision_of(node: Running) -> int:
+    return int(get(node, "no/such/path").headers["X-QG-Revision"])
