@@ -7,11 +7,16 @@ import httpx
 import msgspec
 import pytest
 
+from control_plane.admins.service import first_token_version
 from control_plane.app import ControlPlane, create_app
+from control_plane.input.kinds import new_id
 from control_plane.settings import settings_from
+from control_plane.sign_in.secret import AdminSecret, sealed_admin_row
 from control_plane.sql_check import SqlChecker
 from qg_security.sealing import new_fernet_key
 from qg_security.signing import generate_signing_key
+from qg_store.models import Admin
+from qg_store.repositories import admins
 from qg_telemetry.events import Event
 from tests.fixtures.store import StoreUrls
 
@@ -64,6 +69,15 @@ async def sign_in(client: httpx.AsyncClient, username: str = "ada", password: st
     answer = await client.post("/api/v1/auth/login", json={"username": username, "password": password})
     assert answer.status_code == 200, answer.text
     client.headers["authorization"] = "Bearer " + answer.json()["access_token"]
+
+
+async def add_admin(plane: Plane, username: str, role: str) -> None:
+    """An admin with `PASSWORD`, put into Postgres directly: through the API it costs a real bcrypt."""
+    admin_id = new_id()
+    sealed = plane.control_plane.sealer.seal(sealed_admin_row(admin_id), AdminSecret(_HASH))
+    async with plane.control_plane.sessions.begin() as session:
+        row = Admin(id=admin_id, username=username, role=role, sealed=sealed, token_version=first_token_version())
+        await admins.save(session, row)
 
 
 @pytest.fixture

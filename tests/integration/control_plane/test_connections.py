@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from qg_devstack.servers import StandinAddress
-from tests.integration.control_plane.conftest import MakePlane, Plane, sign_in
+from tests.integration.control_plane.conftest import MakePlane, Plane, add_admin, sign_in
 
 URL = "/api/v1/admin/connections"
 
@@ -183,10 +183,8 @@ async def test_hosts_can_be_limited(make_plane: MakePlane) -> None:
 async def test_an_editor_must_know_the_password_to_lead_a_connection_elsewhere(plane: Plane) -> None:
     made = (await plane.admin.post(URL, json=connection())).json()
     one = f"{URL}/{made['id']}"
-    await plane.admin.post(
-        "/api/v1/admin/admins", json={"username": "ed", "password": "editor's password", "role": "editor"}
-    )
-    await sign_in(plane.client, "ed", "editor's password")
+    await add_admin(plane, "ed", "editor")
+    await sign_in(plane.client, "ed")
     assert (await plane.client.put(one, json={"pool_max": 3})).status_code == 200
     refused = await plane.client.put(one, json={"host": "evil.example.net"})
     assert refused.status_code == 422
