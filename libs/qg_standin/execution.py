@@ -6,21 +6,15 @@ client asks for them. What is cached is answered on the spot, everything else ru
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Hashable
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
 from qg_standin import replies, requests
-from qg_standin.binds import BindType, RawRow, returning_values
-from qg_standin.cache import ResultCache
-from qg_standin.catalog import Catalog
+from qg_standin.binds import RawRow, returning_values
+from qg_standin.bound_values import bind_kinds, bind_values, cache_key
 from qg_standin.changes import Transaction
-from qg_standin.columns import Column, ColumnEncoder, encoder_for
 from qg_standin.cursors import Cursor, Cursors
-from qg_standin.engine_pool import EnginePool
 from qg_standin.failures import OracleError, unsupported
 from qg_standin.lobs import LobStore
 from qg_standin.placeholders import placeholder_offsets, rename_placeholders
@@ -28,26 +22,14 @@ from qg_standin.profile import Profile
 from qg_standin.response import Call, Response
 from qg_standin.rows import CachedSource, StreamSource, Taken
 from qg_standin.session_view import Surroundings
-from qg_standin.sql.bind_kinds import kind_of_bind
-from qg_standin.sql.plan import BindKinds, Plan, Planner
+from qg_standin.sources import Shared, Sources
+from qg_standin.sql.plan import BindKinds, Plan
 from qg_standin.sql.statement import Action
-from qg_standin.values import BLOB, CLOB, BindValue, decode_bind
+from qg_standin.values import BindValue
 
 T = TypeVar("T")
-_SET_ASIDE_BYTES_MAX = 256 * 1024 * 1024
 _EXECUTE_AND_FETCH = requests.OPTION_EXECUTE | requests.OPTION_FETCH
 _DEFINABLE = frozenset({Action.CHANGE, Action.DEFINE})
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all sessions of a server use together."""
-
-    planner: Planner
-    catalog: Catalog
-    cache: ResultCache
-    engines: EnginePool
-    threads: Executor
 
 
 class Execution:
@@ -57,6 +39,7 @@ class Execution:
         self.cursors = Cursors()
         self.lobs = LobStore()
         self.transaction = Transaction(shared.engines, shared.cache)
+        self.sources = Sources(shared, self.cursors, self.lobs, self.transaction)
         self._shared = shared
         self._profile = profile
         self._around = around
@@ -92,10 +75,10 @@ class Execution:
         if self.transaction.is_open or request.define_types is not None or request.describes_only:
             return False
         row = request.rows[0] if request.rows else ()
-        plan = self._shared.planner.known(cursor.sql, _kinds(cursor.bind_types, row))
+        plan = self._shared.planner.known(cursor.sql, bind_kinds(cursor, row))
         if plan is None or plan.action is not Action.QUERY or plan.has_lobs:
             return False
-        found = self._shared.cache.get(_cache_key(cursor, row))
+        found = self._shared.cache.get(cache_key(cursor, row))
         if found is None:
             return False
         cursor.abandon()
@@ -135,11 +118,11 @@ class Execution:
         await self._send_rows(cursor, rows_wanted, call, response, executed=False)
 
     async def commit(self) -> None:
-        await self._thread(self.transaction.commit)
+        await self.sources.thread(self.transaction.commit)
         self.transaction.announce()
 
     async def rollback(self) -> None:
-        await self._thread(self.transaction.rollback)
+        await self.sources.thread(self.transaction.rollback)
 
     def close(self) -> None:
         """The session ended: give everything back. Blocks briefly."""
@@ -147,14 +130,11 @@ class Execution:
         self.lobs.clear()
         self.transaction.abandon()
 
-    async def _thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._shared.threads, work)
-
     async def _plan(self, cursor: Cursor, row: RawRow, call: Call) -> Plan:
-        kinds = _kinds(cursor.bind_types, row)
+        kinds = bind_kinds(cursor, row)
         plan = self._shared.planner.known(cursor.sql, kinds)
         if plan is None:
-            values = self._values(cursor, row)
+            values = bind_values(cursor, row, self.lobs)
             plan = await self._guarded(lambda: self._make_plan(cursor, values, kinds), call)
         cursor.plan = plan
         cursor.row = row
@@ -170,7 +150,7 @@ class Execution:
     async def _guarded(self, work: Callable[[], T], call: Call) -> T:
         """Blocking work in a thread; a break that came meanwhile wins over its outcome."""
         try:
-            outcome = await self._thread(work)
+            outcome = await self.sources.thread(work)
         finally:
             call.check()
         return outcome
@@ -202,71 +182,11 @@ class Execution:
             cursor.described = plan
 
     async def _start(self, cursor: Cursor, plan: Plan, call: Call) -> None:
-        values = self._values(cursor, cursor.row)
+        values = bind_values(cursor, cursor.row, self.lobs)
         for seconds in plan.sleeps:
             wanted = values.get(seconds) if isinstance(seconds, str) else seconds
             await call.sleep(float(wanted) if isinstance(wanted, int | float | Decimal) else 0.0)
-        key = _cache_key(cursor, cursor.row)
-        cacheable = plan.is_stable and not plan.has_lobs and not self.transaction.is_open
-        if cacheable and (found := self._shared.cache.get(key)) is not None:
-            cursor.source = CachedSource(found)
-            return
-        generation = self._shared.cache.generation
-        cache = self._shared.cache if cacheable else None
-        await self._interruptible(lambda: self._open(cursor, plan, values, cache, key, generation), cursor, call)
-
-    def _open(
-        self,
-        cursor: Cursor,
-        plan: Plan,
-        values: dict[str, BindValue],
-        cache: ResultCache | None,
-        key: Hashable,
-        generation: int,
-    ) -> None:
-        engines = self._shared.engines
-        in_transaction = self.transaction.is_open
-        if in_transaction:
-            self._set_aside()
-            engine = self.transaction.engine()
-            source = StreamSource(engine, self._encoders(cursor, plan), lambda _: None, None, key, generation)
-        else:
-            engine = engines.acquire()
-            source = StreamSource(engine, self._encoders(cursor, plan), engines.release, cache, key, generation)
-        cursor.source = source
-        engine.execute(plan.sql, plan.parameters(values))
-        source.prime()  # so that an error of the first rows comes before any answer
-
-    def _set_aside(self) -> None:
-        """The transaction has one engine session: what streams out of it is buffered first."""
-        for other in self.cursors.all():
-            source = other.source
-            if isinstance(source, StreamSource) and source.engine is self.transaction.engine_or_none():
-                source.buffer_rest(_SET_ASIDE_BYTES_MAX)
-
-    async def _interruptible(self, work: Callable[[], T], cursor: Cursor, call: Call) -> T:
-        """Work on a cursor's engine session; a break interrupts the engine until the work has ended."""
-        running = asyncio.ensure_future(self._thread(work))
-        broken = asyncio.ensure_future(call.interrupted.wait())
-        try:
-            await asyncio.wait((running, broken), return_when=asyncio.FIRST_COMPLETED)
-            while not running.done():
-                # Again and again: an interrupt before the engine has started is lost.
-                self._interrupt_engine(cursor)
-                await asyncio.wait((running,), timeout=0.02)
-        finally:
-            broken.cancel()
-        if call.interrupted.is_set():
-            running.exception()
-            cursor.abandon()
-            call.check()
-        return running.result()
-
-    def _interrupt_engine(self, cursor: Cursor) -> None:
-        if isinstance(cursor.source, StreamSource) and not cursor.source.has_ended:
-            cursor.source.engine.interrupt()
-        elif (engine := self.transaction.engine_or_none()) is not None:
-            engine.interrupt()
+        await self.sources.open(cursor, plan, values, call)
 
     async def _take(self, cursor: Cursor, rows_wanted: int, call: Call) -> Taken:
         source = cursor.source
@@ -275,7 +195,7 @@ class Execution:
         if source.is_ready(rows_wanted):
             taken = source.take(rows_wanted)
         else:
-            taken = await self._interruptible(lambda: source.take(rows_wanted), cursor, call)
+            taken = await self.sources.interruptible(lambda: source.take(rows_wanted), cursor, call)
         if taken.is_last and isinstance(source, StreamSource):
             source.offer_to_cache()
         return taken
@@ -351,43 +271,14 @@ class Execution:
             return
         if cursor.carrying < len(cursor.bind_types):
             raise unsupported("RETURNING ... INTO")
-        rows = [plan.parameters(self._values(cursor, row)) for row in request.rows] or [{}]
+        rows = [plan.parameters(bind_values(cursor, row, self.lobs)) for row in request.rows] or [{}]
         keeps_errors = bool(request.options & requests.OPTION_BATCH_ERRORS)
 
         def work() -> tuple[int, list[tuple[int, int, str]]]:
-            self._set_aside()
+            self.sources.set_aside()
             return self.transaction.change(plan, rows, keeps_errors=keeps_errors, catalog=self._shared.catalog)
 
-        count, errors = await self._interruptible(work, cursor, call)
+        count, errors = await self.sources.interruptible(work, cursor, call)
         if plan.action is Action.DEFINE or request.options & requests.OPTION_COMMIT:
             await self.commit()
         self._end(cursor, response, count, replies.batch_error_list(errors))
-
-    def _values(self, cursor: Cursor, row: RawRow) -> dict[str, BindValue]:
-        """The bind values by parameter name; all NULL when only a description is wanted."""
-        values: dict[str, BindValue] = dict.fromkeys(cursor.parameters)
-        for name, bind, raw in zip(cursor.parameters, cursor.bind_types, row, strict=False):
-            if bind.type_number in (CLOB, BLOB):
-                values[name] = self.lobs.value(raw)
-            else:
-                values[name] = decode_bind(bind.type_number, bind.charset_form, raw)
-        return values
-
-    def _encoders(self, cursor: Cursor, plan: Plan) -> list[ColumnEncoder]:
-        defines = cursor.define_types or ()
-        return [
-            encoder_for(column, self.lobs.cell, _fetch_type(defines, index, column))
-            for index, column in enumerate(plan.columns)
-        ]
-
-
-def _fetch_type(defines: tuple[BindType, ...], index: int, column: Column) -> int:
-    return defines[index].type_number if index < len(defines) else column.type_number
-
-
-def _kinds(bind_types: tuple[BindType, ...], row: RawRow) -> BindKinds:
-    return tuple(kind_of_bind(bind.type_number, raw) for bind, raw in zip(bind_types, row, strict=False))
-
-
-def _cache_key(cursor: Cursor, row: RawRow) -> Hashable:
-    return cursor.sql, cursor.bind_types, row, cursor.define_types

@@ -160,6 +160,11 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(packet)
 
+    @property
+    def is_writable(self) -> bool:
+        """False while the peer reads too slowly."""
+        return self._writable.is_set()
+
     async def drain(self) -> None:
         """Wait until the peer has read enough; returns at once when the connection is gone."""
         await self._writable.wait()

@@ -12,7 +12,7 @@ from qg_standin.lob_requests import LOCATOR_BYTES, LobCall
 from qg_standin.wire import bytes1, ub
 
 CHUNK_BYTES = 8060
-HELD_BYTES_MAX = 256 * 1024 * 1024
+HELD_BYTES_MAX = 64 * 1024 * 1024
 Value = str | bytes
 
 

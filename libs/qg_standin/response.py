@@ -6,7 +6,6 @@ import asyncio
 
 from qg_standin import packets
 from qg_standin.link import Link
-from qg_standin.profile import Profile
 from qg_standin.replies import END_OF_RESPONSE
 
 _FLUSH_BYTES = 128 * 1024
@@ -40,9 +39,9 @@ class Call:
 class Response:
     """The messages of one response, framed by the session's data unit."""
 
-    def __init__(self, link: Link, profile: Profile, *, ends_marked: bool) -> None:
+    def __init__(self, link: Link, *, ends_marked: bool) -> None:
         self._link = link
-        self._marked = ends_marked and profile.end_of_response
+        self._marked = ends_marked
         self._parts: list[bytes] = []
         self._bytes = 0
         self._room = link.framing.sdu - packets.HEADER_BYTES - 2
@@ -61,9 +60,9 @@ class Response:
             self._link.write(packets.frame_data(gathered[:whole], self._link.framing.sdu, 0))
             self._parts = [gathered[whole:]]
             self._bytes = len(gathered) - whole
-        drained = asyncio.ensure_future(self._link.drain())
-        if drained.done():
+        if self._link.is_writable:
             return
+        drained = asyncio.ensure_future(self._link.drain())
         broken = asyncio.ensure_future(call.interrupted.wait())
         try:
             await asyncio.wait((drained, broken), return_when=asyncio.FIRST_COMPLETED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from qg_standin.cache import EncodedBuilder, EncodedRows, ResultCache
 from qg_standin.columns import ColumnEncoder
 from qg_standin.engine import EngineSession, Rows
+from qg_standin.engine_pool import EnginePool
 
 BATCH_ROWS_MAX = 2000
 BATCH_ROWS_MIN = 100
@@ -58,27 +59,27 @@ class CachedSource:
 class StreamSource:
     """Batches of the engine's open result, encoded as they come.
 
-    What it yielded is put into the cache when the end is reached and it was small enough.
+    With a pool, the engine session goes back there at the end. What it yielded is put into the cache when
+    the end is reached and it was small enough.
     """
 
     def __init__(
-        self,
-        engine: EngineSession,
-        encoders: Sequence[ColumnEncoder],
-        release: Callable[[EngineSession], None],
-        cache: ResultCache | None,
-        key: Hashable,
-        generation: int,
+        self, engine: EngineSession, encoders: Sequence[ColumnEncoder], *, pool: EnginePool | None = None
     ) -> None:
         self._engine = engine
         self._encoders = encoders
-        self._release = release
-        self._cache = cache
-        self._key = key
-        self._generation = generation
+        self._pool = pool
+        self._cache: ResultCache | None = None
+        self._key: Hashable = None
+        self._generation = 0
         self._pending: list[bytes] = []
-        self._kept: EncodedBuilder | None = EncodedBuilder() if cache is not None else None
+        self._kept: EncodedBuilder | None = None
         self._ended = False
+
+    def keep_for(self, cache: ResultCache, key: Hashable, generation: int) -> None:
+        """Gather what is yielded, for `offer_to_cache`; `generation` is the cache's before the start."""
+        self._cache, self._key, self._generation = cache, key, generation
+        self._kept = EncodedBuilder()
 
     @property
     def engine(self) -> EngineSession:
@@ -126,7 +127,8 @@ class StreamSource:
                 self._kept = None
         if len(rows) < batch:
             self._ended = True
-            self._release(self._engine)
+            if self._pool is not None:
+                self._pool.release(self._engine)
 
     def offer_to_cache(self) -> None:
         """Call from the event loop once the end was reached."""
@@ -135,10 +137,14 @@ class StreamSource:
             self._kept = None
 
     def abandon(self) -> None:
-        """Give the engine session up before the end; it is closed, not reused."""
-        if not self._ended:
-            self._ended = True
-            self._pending.clear()
-            self._kept = None
+        """Give the result up before its end. A session of the pool is closed, not reused; that of a
+        transaction stays, and its next statement replaces the result.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        self._pending.clear()
+        self._kept = None
+        if self._pool is not None:
             self._engine.interrupt()
             self._engine.close()

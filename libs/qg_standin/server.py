@@ -14,13 +14,13 @@ from qg_standin.columns import Kind, OracleType
 from qg_standin.demo import load_demo
 from qg_standin.engine import DuckEngine
 from qg_standin.engine_pool import EnginePool
-from qg_standin.execution import Shared
 from qg_standin.faults import Faults
 from qg_standin.link import Link
 from qg_standin.macros import definitions
 from qg_standin.profile import PROFILE_19, Profile
 from qg_standin.session import Session
 from qg_standin.session_view import ACTIVE, SessionView, Surroundings
+from qg_standin.sources import Shared
 from qg_standin.sql.plan import Planner
 
 CONNECTIONS_MAX = 2000

@@ -5,45 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
-from qg_standin import logon, negotiation, packets, replies, requests
-from qg_standin.accounts import Accounts
+from qg_standin import logon, packets, replies, requests
 from qg_standin.binds import BindType
 from qg_standin.cursors import Cursor
-from qg_standin.execution import Execution, Shared
+from qg_standin.entrance import Negotiator, refusal
+from qg_standin.execution import Execution
 from qg_standin.failures import OracleError
-from qg_standin.faults import Faults
+from qg_standin.host import Host
 from qg_standin.link import Link
 from qg_standin.lob_requests import LobCall
 from qg_standin.packets import SDU_BYTES_MAX, SDU_BYTES_MIN, ConnectRequest
-from qg_standin.profile import Profile
 from qg_standin.requests import Request, RequestParser
 from qg_standin.response import Call, CallInterrupted, Response
-from qg_standin.session_view import ACTIVE, INACTIVE, SessionView, Surroundings, User
-from qg_standin.wire import Malformed, NeedMore, Reader, bytes2, ub
+from qg_standin.session_view import ACTIVE, INACTIVE, SessionView
+from qg_standin.sign_in import SignIn
+from qg_standin.wire import Malformed, NeedMore, bytes2, ub
 
 _log = logging.getLogger(__name__)
-
-
-class Host(Protocol):
-    """What a session needs of the server it belongs to."""
-
-    profile: Profile
-    accounts: Accounts
-    faults: Faults
-    shared: Shared
-    service_name: str
-
-    def admits(self) -> bool:
-        """False when the limit of connections is reached."""
-
-    def number_session(self) -> tuple[int, int]:
-        """A new session id and serial number."""
-
-    def surroundings(self, view: SessionView) -> Surroundings: ...
-
-    def forget(self, session: Session) -> None: ...
+SIGN_IN_S_MAX = 60.0
 
 
 class Session:
@@ -54,13 +34,13 @@ class Session:
         self.view: SessionView | None = None
         self._host = host
         self._profile = host.profile
-        self._stage: Callable[[Reader], bytes | None] | None = self._on_protocol
-        self._exchange: logon.Exchange | None = None
-        self._user: User | None = None
+        self._negotiator = Negotiator(host.profile)
+        self._sign_in = SignIn(host)
+        # A client that connects and says nothing must not hold a connection for ever.
+        self._sign_in_limit = asyncio.get_running_loop().call_later(SIGN_IN_S_MAX, self._abort_stranger)
         self._execution: Execution | None = None
         self._parser = RequestParser(self._profile.field_version, self._binds_of)
         self._call: Call | None = None
-        self._ends_marked = False
 
     # -- connecting
 
@@ -74,7 +54,8 @@ class Session:
     def on_connect_string(self, text: str) -> None:
         if self._host.faults.stall_accept:
             return
-        code = self._refusal(packets.service_of(text))
+        host = self._host
+        code = refusal(text, host.service_name, host.faults, admits=host.admits())
         if code is not None:
             self.link.write(packets.refuse(code))
             self.link.close()
@@ -82,25 +63,15 @@ class Session:
         self.link.write(packets.accept(self._profile, self.link.framing.sdu))
         self.link.framing.wide = True
 
-    def _refusal(self, service: tuple[str, str] | None) -> int | None:
-        if self._host.faults.refuse_connect_code is not None:
-            return self._host.faults.refuse_connect_code
-        if not self._host.admits():
-            return 12516
-        if service is None:
-            return 12504
-        kind, name = service
-        known = self._host.service_name.upper()
-        if name.upper() == known or name.upper().split(".")[0] == known:
-            return None
-        return 12514 if kind == "SERVICE_NAME" else 12505
-
     # -- messages
 
     def on_message(self, buffer: bytearray) -> None:
-        if self._stage is not None:
-            self._negotiate(buffer)
-            return
+        if not self._negotiator.has_ended():
+            for reply in self._negotiator.replies(buffer):
+                self.link.write(packets.frame_data(reply, self.link.framing.sdu, 0))
+            if not self._negotiator.has_ended():
+                return
+            self._parser.field_version = self._negotiator.field_version
         while buffer and self._call is None and self.link.is_open:
             try:
                 request, length = self._parser.parse(buffer)
@@ -109,35 +80,6 @@ class Session:
             del buffer[:length]
             self._handle(request)
 
-    def _negotiate(self, buffer: bytearray) -> None:
-        while buffer and self._stage is not None:
-            reader = Reader(buffer)
-            try:
-                reply = self._stage(reader)
-            except NeedMore:
-                return
-            del buffer[: reader.pos]
-            if reply is not None:
-                self.link.write(packets.frame_data(reply, self.link.framing.sdu, 0))
-        if buffer:
-            self.on_message(buffer)
-
-    def _on_protocol(self, reader: Reader) -> bytes:
-        if reader.u8() != 1:
-            raise Malformed("not a protocol message")
-        negotiation.skip_protocol(reader)
-        self._stage = self._on_types
-        return negotiation.protocol_reply(self._profile)
-
-    def _on_types(self, reader: Reader) -> bytes:
-        if reader.u8() != 2:
-            raise Malformed("not a data types message")
-        types = negotiation.parse_types(reader)
-        self._parser.field_version = min(types.field_version, self._profile.field_version)
-        self._ends_marked = types.end_of_response
-        self._stage = None
-        return negotiation.types_reply(types)
-
     def _handle(self, request: Request) -> None:
         """Piggybacks first, then the function: on the spot where possible, else as a running call."""
         execution = self._execution
@@ -145,7 +87,7 @@ class Session:
         if execution is None:
             if not isinstance(function, requests.Logon):
                 raise Malformed("a request before the sign-in")
-            self._run(lambda _call: self._sign_in(function))
+            self._run(lambda _call: self._on_logon(function))
             return
         if request.closed_cursors:
             execution.cursors.close(request.closed_cursors)
@@ -220,7 +162,7 @@ class Session:
                 self._release()
 
     def _response(self) -> Response:
-        return Response(self.link, self._profile, ends_marked=self._ends_marked)
+        return Response(self.link, ends_marked=self._negotiator.ends_marked)
 
     def _fail(self, error: OracleError) -> None:
         response = self._response()
@@ -277,42 +219,31 @@ class Session:
 
     # -- sign-in
 
-    async def _sign_in(self, function: requests.Logon) -> None:
+    async def _on_logon(self, function: requests.Logon) -> None:
         ok = replies.error(self._parser.field_version)
-        if function.phase == 1:
-            self._user, verifier = self._host.accounts.find(function.request.user)
-            self._exchange = logon.Exchange(verifier)
-            self._send(self._exchange.challenge() + ok)
+        try:
+            if function.phase == 1:
+                self._send(self._sign_in.challenge(function.request) + ok)
+                return
+            user, proof = await self._sign_in.prove(function.request)
+        except OracleError as error:
+            self._fail(error)
+            self.link.close()
             return
-        if self._exchange is None:
-            raise Malformed("auth phase two before phase one")
-        exchange, self._exchange = self._exchange, None
-        if self._host.faults.refuse_logon_code is not None:
-            self._refuse(OracleError(self._host.faults.refuse_logon_code))
-            return
-        threads = self._host.shared.threads
-        proof = await asyncio.get_running_loop().run_in_executor(threads, exchange.prove, function.request.pairs)
-        if proof is None or self._user is None:
-            self._refuse(OracleError(1017))
-            return
-        sid, serial = self._host.number_session()
-        self.view = SessionView(sid, serial, self._user, self._host.service_name)
-        self._execution = Execution(self._host.shared, self._profile, self._host.surroundings(self.view))
+        host = self._host
+        sid, serial = host.number_session()
+        self.view = SessionView(sid, serial, user, host.service_name)
+        self._execution = Execution(host.shared, host.profile, host.surroundings(self.view))
         self._execution.field_version = self._parser.field_version
-        self._send(
-            logon.welcome(
-                proof,
-                session_id=sid,
-                serial=serial,
-                version_number=self._profile.version_number,
-                service_name=self._host.service_name,
-            )
-            + ok
+        self._sign_in_limit.cancel()
+        welcome = logon.welcome(
+            proof,
+            session_id=sid,
+            serial=serial,
+            version_number=host.profile.version_number,
+            service_name=host.service_name,
         )
-
-    def _refuse(self, error: OracleError) -> None:
-        self._fail(error)
-        self.link.close()
+        self._send(welcome + ok)
 
     def _binds_of(self, cursor_id: int) -> tuple[tuple[BindType, ...], int, bool]:
         if self._execution is None:
@@ -320,6 +251,10 @@ class Session:
         return self._execution.cursors.binds_of(cursor_id)
 
     # -- breaks and the end
+
+    def _abort_stranger(self) -> None:
+        if self.view is None:
+            self.link.abort()
 
     def on_break(self) -> None:
         if self._call is not None:
@@ -338,6 +273,7 @@ class Session:
         self._fail(OracleError(1013))
 
     def on_closed(self) -> None:
+        self._sign_in_limit.cancel()
         self._host.forget(self)
         if self._call is not None:
             self._call.interrupted.set()

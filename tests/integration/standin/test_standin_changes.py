@@ -45,14 +45,14 @@ def test_others_see_a_change_after_commit_only(writer: oracledb.Connection, conn
 @pytest.mark.usefixtures("table")
 def test_many_rows_and_batch_errors(writer: oracledb.Connection) -> None:
     cursor = writer.cursor()
-    rows = [(n, f"row {n}") for n in range(500)]
+    rows = [(n, f"row {n}") for n in range(100)]
     cursor.executemany("insert into counters (id, label) values (:1, :2)", rows)
-    assert cursor.rowcount == 500
+    assert cursor.rowcount == 100
     writer.commit()
     with pytest.raises(oracledb.IntegrityError, match="ORA-00001"):
         cursor.execute("insert into counters (id, label) values (7, 'again')")
     writer.rollback()
-    assert _count(writer) == 500
+    assert _count(writer) == 100
 
 
 @pytest.mark.usefixtures("table")
@@ -70,12 +70,25 @@ def test_declared_types_are_described(writer: oracledb.Connection) -> None:
 @pytest.mark.usefixtures("table")
 def test_a_read_inside_a_transaction_survives_another_statement(writer: oracledb.Connection) -> None:
     cursor, other = writer.cursor(), writer.cursor()
-    cursor.executemany("insert into counters (id, label) values (:1, :2)", [(n, "x") for n in range(3000)])
-    cursor.arraysize = 100
+    cursor.executemany("insert into counters (id, label) values (:1, :2)", [(n, "x") for n in range(300)])
+    cursor.arraysize = 20
     cursor.execute("select id from counters order by id")
     assert cursor.fetchmany(10)[-1] == (9,)
-    assert other.execute("select count(*) from counters").fetchone() == (3000,)
-    assert [row[0] for row in cursor] == list(range(10, 3000))
+    assert other.execute("select count(*) from counters").fetchone() == (300,)
+    assert [row[0] for row in cursor] == list(range(10, 300))
+
+
+@pytest.mark.usefixtures("table")
+def test_a_half_read_result_inside_a_transaction_can_be_left(writer: oracledb.Connection) -> None:
+    cursor = writer.cursor()
+    cursor.executemany("insert into counters (id, label) values (:1, :2)", [(n, "x") for n in range(300)])
+    cursor.arraysize = 20
+    for _ in range(3):
+        cursor.execute("select id from counters, (select level l from dual connect by level <= 50)")
+        assert len(cursor.fetchmany(10)) == 10
+    cursor.execute("delete from counters where id < 100")
+    assert cursor.rowcount == 100
+    assert _count(writer) == 200
 
 
 @pytest.mark.usefixtures("table")
