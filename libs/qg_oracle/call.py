@@ -298,7 +298,7 @@ class Call:
     def _may_retry(self, session: Session, kind: FailureKind, started: float) -> bool:
         return (
             kind is FailureKind.LOST
-            and session.uses > 1
+            and session.pooled
             and time.monotonic() - started <= RETRY_WITHIN_S
             and self._stop_error is None
         )

@@ -10,10 +10,13 @@ import ipaddress
 import random
 import socket
 import ssl
+from collections.abc import Coroutine
+from typing import Any
 
 import oracledb
 
 from qg_core.specs import Address
+from qg_oracle.deadlines import Deadline
 from qg_oracle.hosts import check_address, parse_host
 from qg_oracle.sessions import limit_round_trips
 from qg_oracle.targets import ConnectionTarget, check_target, descriptor
@@ -27,6 +30,9 @@ LOGON_TIMEOUT_S = 20.0
 
 RESOLVED_MAX = 4
 """Addresses tried of one name."""
+
+CANCELS_MAX = 20
+"""Attempts to get out of a driver call that signs in."""
 
 KEEPALIVE_MINUTES = 1
 STATEMENTS_CACHED = 64
@@ -51,15 +57,47 @@ async def open_connection(target: ConnectionTarget, hosts_allowed: tuple[str, ..
     if not target.failover:
         addresses = addresses[:1]
     tls = tls_context(target.wallet) if any(item.protocol == "tcps" for item in addresses) else None
+    deadline = Deadline.after_ms(int(LOGON_TIMEOUT_S * 1000))
     last_error: Exception | None = None
-    async with asyncio.timeout(LOGON_TIMEOUT_S):
-        for address in addresses:
-            try:
-                async with asyncio.timeout(ADDRESS_TIMEOUT_S):
-                    return await _open_at(target, address, tls, hosts_allowed)
-            except (oracledb.Error, OSError) as error:  # TimeoutError is an OSError
-                last_error = error
-    raise last_error if last_error is not None else OSError("no address")
+    for address in addresses:
+        timeout_s = min(ADDRESS_TIMEOUT_S, deadline.left_s())
+        if timeout_s <= 0:
+            break
+        try:
+            return await _bounded(_open_at(target, address, tls, hosts_allowed), timeout_s)
+        except (oracledb.Error, OSError) as error:  # TimeoutError is an OSError
+            last_error = error
+    raise last_error if last_error is not None else TimeoutError
+
+
+async def _bounded(
+    opening: Coroutine[Any, Any, oracledb.AsyncConnection], timeout_s: float
+) -> oracledb.AsyncConnection:
+    """The outcome of `opening`, or `TimeoutError`; nothing of it is left behind either way.
+
+    A driver call that is cancelled while it signs in sends a break and waits again, so one cancellation (all that
+    `asyncio.timeout` does) would wait for ever on a server that says nothing.
+    """
+    task = asyncio.get_running_loop().create_task(opening)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+    except asyncio.CancelledError:
+        await _get_out(task)
+        raise
+    if not task.done():
+        await _get_out(task)
+        raise TimeoutError
+    return task.result()
+
+
+async def _get_out(task: "asyncio.Task[oracledb.AsyncConnection]") -> None:
+    for _ in range(CANCELS_MAX):
+        if task.done():
+            break
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.05)
+    if task.done() and not task.cancelled() and task.exception() is None:
+        await _close_quietly(task.result())  # it came through in the very last moment
 
 
 async def _open_at(

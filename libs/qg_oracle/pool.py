@@ -101,7 +101,6 @@ class Pool:
             session = self._free.pop()
             if session.healthy:
                 self.busy += 1
-                session.uses += 1
                 return session
             self._lose(session, "idle")
         return None
@@ -150,6 +149,7 @@ class Pool:
             self._roll_back(session)
             return
         session.clear_tags()
+        session.pooled = True
         self.busy -= 1
         self._hand_on(session)
 
@@ -243,12 +243,12 @@ class Pool:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 self.busy += 1
-                session.uses += 1
                 waiter.set_result(session)
                 return
         if self.retired or session.returned_at - session.opened_at > LIFETIME_S_MAX:
             self._close_session(session)
         else:
+            session.pooled = True
             self._free.append(session)
 
     def _capacity(self) -> int:

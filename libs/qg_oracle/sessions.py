@@ -14,13 +14,14 @@ CLOSE_TIMEOUT_MS = 1_000
 class Session:
     """A driver connection with its history. Times are `time.monotonic()` seconds."""
 
-    __slots__ = ("columns", "connection", "doubtful", "opened_at", "returned_at", "uses")
+    __slots__ = ("columns", "connection", "doubtful", "opened_at", "pooled", "returned_at")
 
     def __init__(self, connection: oracledb.AsyncConnection, now: float) -> None:
         self.connection = connection
         self.opened_at = now
         self.returned_at = now
-        self.uses = 0
+        self.pooled = False
+        """It has been in the pool before: a loss may be old and only show now."""
         self.doubtful = False
         """A call was cancelled on it: prove it with a ping before its next use."""
         self.columns: dict[str, tuple[Column, ...]] = {}

@@ -17,6 +17,8 @@ class Valve:
         self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
         self.accepted = 0
+        self.chunks_before_freeze: int | None = None
+        """Chunks of a client that still pass until everything freezes; None for no end."""
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -28,16 +30,17 @@ class Valve:
     ) -> None:
         if self._listener is not None:
             self._listener.close()
+        self.thaw()
         self.cut()
-        for task in list(self._serving):
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=5)
 
     def freeze(self) -> None:
         """Connections stay up and nothing passes any more, in either direction."""
         self._open.clear()
 
     def thaw(self) -> None:
+        self.chunks_before_freeze = None
         self._open.set()
 
     def cut(self) -> None:
@@ -58,15 +61,19 @@ class Valve:
             return
         self._writers |= {writer, up_writer}
         try:
-            await asyncio.gather(self._pass(reader, up_writer), self._pass(up_reader, writer))
+            await asyncio.gather(self._pass(reader, up_writer, counted=True), self._pass(up_reader, writer))
         finally:
             for end in (writer, up_writer):
                 self._writers.discard(end)
                 end.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         try:
             while chunk := await reader.read(65_536):
+                if counted and self.chunks_before_freeze is not None:
+                    if self.chunks_before_freeze <= 0:
+                        self.freeze()
+                    self.chunks_before_freeze -= 1
                 await self._open.wait()
                 writer.write(chunk)
                 await writer.drain()

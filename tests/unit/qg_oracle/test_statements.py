@@ -1,9 +1,11 @@
 """Statements learn how many rows to fetch at once; tags fit Oracle's lengths; calls are counted."""
 
+import time
+
 import pytest
 
 from qg_core.errors import EndpointBusy
-from qg_oracle.backoff import Backoff
+from qg_oracle.backoff import FORGIVEN_WITHIN_S, Backoff
 from qg_oracle.cancelling import CancelSignal
 from qg_oracle.columns import LOB_ROW_BYTES_GUESS, Column, ColumnKind
 from qg_oracle.deadlines import Deadline
@@ -122,6 +124,7 @@ def test_refused_sign_ins_wait_longer_than_a_broken_network() -> None:
     assert refused.delay_s >= 1 > broken.delay_s > 0
     assert (refused.allows, broken.allows) == (False, False)
     forgiven = lost.allows
+    time.sleep(2 * FORGIVEN_WITHIN_S)
     lost.failed(Failure(FailureKind.LOST, "DPY-4011"))
     assert (forgiven, lost.allows) == (True, False)
     refused.failed(Failure(FailureKind.REFUSED, "ORA-01017"))
