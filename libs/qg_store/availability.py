@@ -4,8 +4,9 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_SQLSTATE_CLASSES = ("08", "53", "57", "58")
-"""Connection exception, insufficient resources, operator intervention (also statement timeout), system error."""
+_SQLSTATE_CLASSES = ("08", "28", "3D", "53", "57", "58")
+"""Connection exception, sign-in refused, no such database, insufficient resources, operator intervention (also a
+statement timeout), system error."""
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _READ_ONLY_TRANSACTION = "25006"

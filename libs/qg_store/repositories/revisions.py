@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -50,7 +51,7 @@ async def digests_at(session: AsyncSession, revision: int, subjects: Collection[
     ids = {key.id for key in subjects}
     rows = await session.execute(
         select(RevisionChange.kind, RevisionChange.subject_id, RevisionChange.digest)
-        .distinct(RevisionChange.kind, RevisionChange.subject_id)
+        .ext(distinct_on(RevisionChange.kind, RevisionChange.subject_id))
         .where(RevisionChange.revision <= revision, RevisionChange.subject_id.in_(ids))
         .order_by(RevisionChange.kind, RevisionChange.subject_id, RevisionChange.revision.desc())
     )

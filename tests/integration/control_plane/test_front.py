@@ -1,0 +1,269 @@
+"""What every request meets first: limits, strict JSON, ids, headers, and errors that say nothing they shouldn't."""
+
+import json
+
+import httpx
+import pytest
+
+from qg_devstack.databases import drop_database
+from qg_devstack.servers import PostgresAddress
+from tests.fixtures.store import StoreUrls
+from tests.integration.control_plane.conftest import MakePlane, Plane, client_of, sign_in
+
+URL = "/api/v1/admin/connections"
+JSON = {"content-type": "application/json"}
+
+
+async def test_bodies_that_are_no_json(admin: httpx.AsyncClient) -> None:
+    deep = b'{"name":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+    wrong = [
+        b"", b"{", b"null", b"[]", b'"x"', b"\xff", b'{"name": "\xed\xa0\x80"}', b'{"name": "\\ud800"}', b"NaN",
+        b'{"name": NaN}', b'{"port": 1e999}', b'{"port": ' + b"9" * 5_000 + b"}", b'{"name": "\\u0000"}', deep,
+        b"[" * 100_000, b'{"\\u0000": 1}', b"{" + b'"a":{' * 4_000, b'{"name":"x"} trailing',
+    ]  # fmt: skip
+    for body in wrong:
+        answer = await admin.post(URL, content=body, headers=JSON)
+        assert answer.status_code == 422, (body[:40], answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert set(problem) == {"type", "title", "status", "detail", "code", "request_id", "errors"}
+        assert isinstance(problem["detail"], str)
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        answer = await admin.post(URL, content=b'{"name": "x"}', headers={"content-type": media_type})
+        assert answer.status_code == 422, media_type
+        assert "application/json" in answer.json()["detail"]
+    charset = await admin.post(URL, content=b"{}", headers={"content-type": "application/json; charset=utf-8"})
+    assert "is required" in charset.json()["detail"]
+
+
+async def test_bodies_are_bounded(admin: httpx.AsyncClient, plane: Plane) -> None:
+    huge = b'{"name": "' + b"x" * 1_048_576 + b'"}'
+    for client in (admin, plane.client):
+        assert (await client.post("/api/v1/auth/login", content=huge, headers=JSON)).status_code == 413
+
+    async def parts() -> object:
+        for _ in range(40):
+            yield b"x" * 65_536
+
+    chunked = await admin.post(URL, content=parts(), headers=JSON)  # type: ignore[arg-type]  # an async generator
+    assert chunked.status_code == 413
+    assert chunked.json()["code"] == "body_too_large"
+    odd = await admin.post(URL, content=b"{}", headers={**JSON, "content-length": "-1"})
+    assert odd.status_code == 413
+
+
+async def test_targets_are_bounded(admin: httpx.AsyncClient) -> None:
+    answer = await admin.get(URL + "?x=" + "y" * 9_000)
+    assert answer.status_code == 414
+
+
+async def test_query_strings_are_strict(admin: httpx.AsyncClient) -> None:
+    for query in (
+        "active_only=perhaps", "active_only=true&active_only=false", "unknown=1", "active_only=%ff", "active_only=%00",
+        "&".join(f"a{number}=1" for number in range(100)),
+    ):  # fmt: skip
+        answer = await admin.get(f"{URL}?{query}")
+        assert answer.status_code == 422, query
+    for query in ("limit=0", "limit=201", "limit=x", "cursor=x", "since=yesterday", "since=2026-01-01T00:00:00"):
+        answer = await admin.get(f"/api/v1/admin/audit-log?{query}")
+        assert answer.status_code == 422, query
+    both = await admin.get("/api/v1/admin/audit-log?limit=0&since=x&what=1")
+    assert {problem["field"] for problem in both.json()["errors"]} == {"limit", "since", "what"}
+
+
+async def test_request_ids(admin: httpx.AsyncClient, plane: Plane) -> None:
+    kept = await admin.get(URL + "/x", headers={"x-request-id": "abc-1.2:3_4"})
+    assert kept.headers["x-request-id"] == kept.json()["request_id"] == "abc-1.2:3_4"
+    for bad in ("a b", "x" * 65, "a\tb", "é".encode()):
+        answer = await admin.get(URL, headers=[(b"x-request-id", bad if isinstance(bad, bytes) else bad.encode())])
+        assert answer.headers["x-request-id"] not in {bad, ""}
+        assert len(answer.headers["x-request-id"]) == 32
+    refused = await plane.client.get(URL)
+    assert refused.headers["x-request-id"] == refused.json()["request_id"]
+
+
+async def test_headers_of_every_answer(make_plane: MakePlane) -> None:
+    plane = await make_plane(CORS_ORIGINS="https://admin.example.com", TRUSTED_PROXIES="192.0.2.0/24")
+    expected = {
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "cache-control": "no-store",
+    }
+    origin = {"origin": "https://admin.example.com"}
+    for path, more in (("/api/v1/admin/health/live", {}), (URL, {}), ("/nowhere", {}), (URL, origin)):
+        answer = await plane.client.get(path, headers=more)
+        assert {name: answer.headers[name] for name in expected} == expected
+        assert answer.headers.get("access-control-allow-origin") == more.get("origin")
+        assert "strict-transport-security" not in answer.headers
+    https = await plane.client.get(URL, headers={"x-forwarded-proto": "https"})
+    assert "max-age" in https.headers["strict-transport-security"]
+    foreign = await plane.client.get(URL, headers={"origin": "https://evil.example.com"})
+    assert "access-control-allow-origin" not in foreign.headers
+    asked = {**origin, "access-control-request-method": "PUT"}
+    preflight = await plane.client.options(URL, headers=asked)
+    assert preflight.status_code == 204
+    assert "PUT" in preflight.headers["access-control-allow-methods"]
+    assert preflight.headers["access-control-allow-origin"] == "https://admin.example.com"
+    evil = await plane.client.options(URL, headers={**asked, "origin": "https://evil.example.com"})
+    assert evil.status_code == 401
+
+
+async def test_an_unforeseen_error_says_nothing(plane: Plane, admin: httpx.AsyncClient) -> None:
+    async with plane.control_plane.sessions.begin() as session:
+        from sqlalchemy import text
+
+        # A row that no save could have written: its secret was sealed for another.
+        await session.execute(text("UPDATE admins SET sealed = 'gAAAA-not-a-token'"))
+    answer = await plane.client.post("/api/v1/auth/login", json={"username": "ada", "password": "x" * 8})
+    assert answer.status_code == 500
+    assert answer.content == b'{"detail":"Internal server error"}'
+    assert answer.headers["content-type"] == "application/json"
+    assert [event for event in plane.events if type(event).__name__ == "UnforeseenError"]
+
+
+async def test_without_postgres_the_answer_is_503(
+    make_plane: MakePlane, store_urls: StoreUrls, postgres_server: PostgresAddress
+) -> None:
+    plane = await make_plane()
+    await sign_in(plane.admin)
+    assert (await plane.client.get("/api/v1/admin/health/ready")).json()["status"] == "ok"
+    drop_database(postgres_server, store_urls.superuser.rsplit("/", 1)[1])
+    for method, path in (("GET", URL), ("POST", "/api/v1/auth/login")):
+        body = {"username": "ada", "password": "whatever it is"} if method == "POST" else None
+        answer = await plane.admin.request(method, path, json=body)
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["code"] == "store_unavailable"
+        assert "retry-after" in answer.headers
+        assert store_urls.superuser.rsplit("/", 1)[1] not in answer.text
+    import asyncio
+
+    for _ in range(100):
+        ready = await plane.client.get("/api/v1/admin/health/ready")
+        if ready.status_code == 503:
+            break
+        await asyncio.sleep(0.05)
+    assert ready.status_code == 503
+    assert ready.json() == {"status": "degraded", "checks": ready.json()["checks"]}
+    assert ready.json()["checks"]["database"] == "unavailable"
+    assert (await plane.client.get("/api/v1/admin/health/live")).json() == {"status": "ok"}
+
+
+async def test_addresses_behind_a_proxy(make_plane: MakePlane) -> None:
+    plane = await make_plane(TRUSTED_PROXIES="192.0.2.0/24", SIGN_IN_FAILURES_USER_MAX="1")
+    wrong = {"username": "ada", "password": "wrong password"}
+    statuses = [
+        (await plane.client.post("/api/v1/auth/login", json=wrong, headers={"x-forwarded-for": value})).status_code
+        for value in ("198.51.100.1", "198.51.100.2", "203.0.113.9, 198.51.100.1")
+    ]
+    assert statuses == [401, 401, 429]
+    async with client_of(plane.control_plane, "203.0.113.5") as direct:
+        forged = [
+            (await direct.post("/api/v1/auth/login", json=wrong, headers={"x-forwarded-for": value})).status_code
+            for value in ("198.51.100.3", "198.51.100.4")
+        ]
+    assert forged == [401, 429]
+
+
+async def test_the_audit_log_pages(admin: httpx.AsyncClient) -> None:
+    for number in range(5):
+        body = {"name": f"m{number}", "method_type": "bearer"}
+        assert (await admin.post("/api/v1/admin/auth", json=body)).status_code == 201
+    seen, cursor = [], ""
+    while True:
+        page = (await admin.get(f"/api/v1/admin/audit-log?limit=2&action=create{cursor}")).json()
+        assert set(page) == {"items", "next_cursor"}
+        seen += [item["summary"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert len(seen) == 5
+    assert "'m4'" in seen[0]
+    one = (await admin.get("/api/v1/admin/audit-log?action=create&limit=1")).json()["items"][0]
+    subject = f"{one['subject_kind']}:{one['subject_id']}"
+    for query in (f"subject={subject}", f"subject={one['subject_id']}", f"request_id={one['request_id']}"):
+        assert [item["id"] for item in (await admin.get(f"/api/v1/admin/audit-log?{query}")).json()["items"]] == [
+            one["id"]
+        ]
+    assert (await admin.get("/api/v1/admin/audit-log?actor=nobody")).json() == {"items": [], "next_cursor": None}
+    assert (await admin.get("/api/v1/admin/audit-log?until=2001-01-01T00:00:00Z")).json()["items"] == []
+    assert one["revision"] is not None
+    assert one["remote_ip"] == "192.0.2.1"
+
+
+async def test_revisions_can_be_read_compared_and_rolled_back(admin: httpx.AsyncClient) -> None:
+    from tests.integration.control_plane.test_connections import connection
+
+    made = await admin.post(URL, json=connection())
+    first = int(made.headers["x-qg-revision"])
+    changed = await admin.put(f"{URL}/{made.json()['id']}", json={"pool_max": 9, "password": "another s3cret"})
+    second = int(changed.headers["x-qg-revision"])
+    listed = (await admin.get("/api/v1/admin/revisions?limit=2")).json()
+    assert [item["revision"] for item in listed] == [second, first]
+    detail = (await admin.get(f"/api/v1/admin/revisions/{second}")).json()
+    assert [item["kind"] for item in detail["changes"]] == ["connection"]
+    diff = await admin.get(f"/api/v1/admin/revisions/{first}/diff/{second}")
+    fields = {item["field"]: (item["before"], item["after"]) for item in diff.json()["differences"][0]["fields"]}
+    assert fields == {"pool_max": (5, 9), "secret": (None, None)}
+    assert "s3cret" not in diff.text
+    assert (await admin.get(f"/api/v1/admin/revisions/{first}/diff/{second + 5}")).status_code == 404
+    for wrong in ("0", "-1", "x", "9" * 30, "1.0", "%31%00"):
+        assert (await admin.get(f"/api/v1/admin/revisions/{wrong}")).status_code == 422, wrong
+    back = await admin.post(f"/api/v1/admin/revisions/{first}/rollback")
+    assert back.status_code == 200, back.text
+    assert back.json()["revision"] == int(back.headers["x-qg-revision"]) == second + 1
+    assert (await admin.get(f"{URL}/{made.json()['id']}")).json()["pool_max"] == 5
+
+
+async def test_nodes_are_listed(admin: httpx.AsyncClient, plane: Plane) -> None:
+    import time
+
+    from qg_bundle.node_reports import put_report
+    from qg_core.nodes import NodeReport, NodeState
+
+    assert (await admin.get("/api/v1/admin/nodes")).json() == []
+    now = time.time()
+    report = NodeReport(
+        node="node-1", version="0.1.0", formats=(1,), revision=0, highest_seen=1, state=NodeState.BEHIND,
+        last_error="why", since=now, reported_at=now, beacon_issued_at=None,
+    )  # fmt: skip
+    await put_report(plane.control_plane.redis, report)
+    nodes = (await admin.get("/api/v1/admin/nodes")).json()
+    assert nodes[0]["lag"] >= 1
+    assert (nodes[0]["node"], nodes[0]["state"], nodes[0]["last_error"]) == ("node-1", "behind", "why")
+
+
+async def test_the_openapi_document_is_for_admins(plane: Plane, admin: httpx.AsyncClient) -> None:
+    assert (await plane.client.get("/api/v1/openapi.json")).status_code == 401
+    document = json.loads((await admin.get("/api/v1/openapi.json")).content)
+    assert document["openapi"] == "3.1.0"
+    assert "/api/v1/admin/endpoints/{endpoint_id}" in document["paths"]
+    for path in ("/schema", "/docs", "/schema/swagger", "/api/v1/schema"):
+        assert (await admin.get(path)).status_code == 404
+
+
+async def test_another_gateways_database_is_refused(make_plane: MakePlane) -> None:
+    from control_plane.seeding import GatewayMismatch
+
+    await make_plane()
+    with pytest.raises(GatewayMismatch, match="other-gateway"):
+        await make_plane(GATEWAY_ID="other-gateway")
+
+
+async def test_the_seeded_admin_is_taken_once_per_value(make_plane: MakePlane) -> None:
+    import bcrypt
+
+    from tests.integration.control_plane.conftest import add_admin
+
+    plane = await make_plane()
+    await add_admin(plane, "root", "admin")
+    await sign_in(plane.admin, "root")
+    admins = {item["username"]: item["id"] for item in (await plane.admin.get("/api/v1/admin/admins")).json()}
+    assert (await plane.admin.delete(f"/api/v1/admin/admins/{admins['ada']}")).status_code == 204
+    again = await make_plane()
+    gone = await again.client.post("/api/v1/auth/login", json={"username": "ada", "password": "correct horse battery"})
+    assert gone.status_code == 401
+    new_hash = bcrypt.hashpw(b"a new password", bcrypt.gensalt(4)).decode()
+    changed = await make_plane(ADMIN_PASSWORD_HASH=new_hash)
+    await sign_in(changed.client, "ada", "a new password")
