@@ -1,131 +1,25 @@
 """`make dev` as a newcomer meets it: the printed lines give rows, nothing is left when it was killed."""
 
 import argparse
-import contextlib
 import json
 import os
-import queue
 import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from tests.e2e.dev_stack import STOP_TIMEOUT_S, Stack, has_ended, running_stack, wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
-_START_TIMEOUT_S = 90.0
-_STOP_TIMEOUT_S = 45.0
-_SHIM = """
-import os, sys
-from pathlib import Path
-from qg_devstack.down import down
-from qg_devstack.progress import Progress
-from qg_devstack.record import Place
-from qg_devstack.stack import up
-place, progress = Place(Path(sys.argv[2])), Progress(sys.stdout)
-raise SystemExit(up(place, os.environ, progress) if sys.argv[1] == "up" else down(place, progress.say))
-"""
-
-
-class Stack:
-    """`make dev` in a `.dev` of its own, with its output read as it comes."""
-
-    def __init__(self, place: Path, port_base: int) -> None:
-        self.place = place
-        self.environment = {**os.environ, "PORT_BASE": str(port_base), "DEV_SCALE": "0.02"}
-        self.lines: list[str] = []
-        self._arrived: queue.Queue[str | None] = queue.Queue()
-        self.process = self._run("up")
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _run(self, action: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", _SHIM, action, str(self.place)]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._arrived.put(line.rstrip("\n"))
-        self._arrived.put(None)
-
-    def wait_for_line(self, wanted: str, timeout_s: float) -> str:
-        """The first line not seen yet that holds `wanted`; fails with all that was said when it ends or takes long."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                line = self._arrived.get(timeout=max(0.01, deadline - time.monotonic()))
-            except queue.Empty:
-                pytest.fail(f"{wanted!r} was not said within {timeout_s} s:\n" + "\n".join(self.lines))
-            if line is None:
-                pytest.fail(f"it ended before {wanted!r}:\n" + "\n".join(self.lines))
-            self.lines.append(line)
-            if wanted in line:
-                return line
-
-    def again(self, action: str) -> subprocess.CompletedProcess[str]:
-        """A second `make dev` or `make dev-down` in the same clone."""
-        process = self._run(action)
-        output, _ = process.communicate(timeout=_STOP_TIMEOUT_S)
-        return subprocess.CompletedProcess(process.args, process.returncode, output)
-
-    @property
-    def record(self) -> dict[str, object]:
-        """`stack.json`."""
-        found: dict[str, object] = json.loads((self.place / "stack.json").read_text())
-        return found
-
-    def pids(self) -> dict[str, int]:
-        """Every service's pid by name."""
-        pids = dict(json.loads((self.place / "stack.json").read_text())["pids"])
-        data_planes = pids.pop("data_planes")
-        assert pids.pop("workers") == []
-        return pids | {f"data_plane_{number}": pid for number, pid in enumerate(data_planes, start=1)}
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process of every service."""
-        found = []
-        for pid in self.pids().values():
-            found += [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        return found
-
-
-def has_ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.05)
-
-
-def free_base() -> int:
-    """A PORT_BASE with nothing on its ports, below those that other tests' servers take."""
-    for base in range(10_000 + os.getpid() % 50 * 60, 18_000, 60):
-        with contextlib.ExitStack() as probes:
-            try:
-                for port in range(base, base + 60):
-                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return base
-    pytest.fail("no free ports")
 
 
 def status_of(url: str) -> int:
@@ -145,20 +39,6 @@ def paste(line: str) -> bytes:
     asked = words.parse_args(shlex.split(line)[1:])
     headers = dict(header.split(": ", 1) for header in asked.H)
     return httpx.get(asked.url, headers=headers, auth=tuple(asked.u.split(":", 1)) if asked.u else None).content
-
-
-@contextlib.contextmanager
-def running_stack(clone: Path) -> Iterator[Stack]:
-    """A stack from its first line to its end, whatever a test did to it."""
-    started = Stack(clone / ".dev", free_base())
-    try:
-        started.wait_for_line("Ctrl-C stops everything", _START_TIMEOUT_S)
-        yield started
-    finally:
-        started.again("down")
-        if started.process.poll() is None:
-            started.process.kill()
-        started.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +106,7 @@ def test_ctrl_c_stops_everything_in_order(shared_stack: Stack) -> None:
     stack = shared_stack
     processes = stack.processes()
     stack.process.send_signal(signal.SIGINT)
-    stack.wait_for_line("Everything is stopped", _STOP_TIMEOUT_S)
+    stack.wait_for_line("Everything is stopped", STOP_TIMEOUT_S)
     assert stack.process.wait(timeout=10) == 0
     assert all(has_ended(process) for process in processes)
     assert not (stack.place / "stack.json").exists()
