@@ -26,6 +26,7 @@ class Cursor:
     row: RawRow = ()
     source: RowSource | None = None
     fetched_rows: int = 0
+    is_open: bool = True
     described: Plan | None = None
     """The plan whose columns the client was told of last."""
 
@@ -68,6 +69,7 @@ class Cursors:
         for number in numbers:
             cursor = self._by_number.pop(number, None)
             if cursor is not None:
+                cursor.is_open = False
                 cursor.abandon()
 
     def all(self) -> list[Cursor]:

@@ -23,6 +23,7 @@ from qg_standin.response import Call, Response
 from qg_standin.rows import CachedSource, StreamSource, Taken
 from qg_standin.session_view import Surroundings
 from qg_standin.sources import Shared, Sources
+from qg_standin.spot_answers import SpotAnswer, SpotAnswers
 from qg_standin.sql.plan import BindKinds, Plan
 from qg_standin.sql.statement import Action
 from qg_standin.values import BindValue
@@ -38,6 +39,7 @@ class Execution:
     def __init__(self, shared: Shared, profile: Profile, around: Surroundings) -> None:
         self.cursors = Cursors()
         self.lobs = LobStore()
+        self.spot_answers = SpotAnswers()
         self.transaction = Transaction(shared.engines, shared.cache)
         self.sources = Sources(shared, self.cursors, self.lobs, self.transaction)
         self._shared = shared
@@ -67,6 +69,18 @@ class Execution:
         if request.define_types is not None:
             cursor.define_types = request.define_types
         return cursor
+
+    def repeat(self, answer: SpotAnswer) -> bytes | None:
+        """The packets of an answer given before, None if it does not hold any more."""
+        if self.transaction.is_open or not answer.holds(self._shared.cache.generation):
+            return None
+        answer.apply()
+        return answer.packets
+
+    def keep(self, body: bytes, cursor: Cursor, packets: bytes) -> None:
+        """Remember an answer from the cache whose rows have ended."""
+        if isinstance(cursor.source, CachedSource) and cursor.source.has_ended:
+            self.spot_answers.keep(body, cursor, packets, self._shared.cache.generation)
 
     def answer_from_cache(self, cursor: Cursor, request: requests.Execute, response: Response) -> bool:
         """Answer on the spot if plan and rows are known; False: nothing was done."""

@@ -38,6 +38,11 @@ class Faults:
         """The next `count` executes abort their connection instead of answering."""
         self._drops_left = count
 
+    @property
+    def are_quiet(self) -> bool:
+        """No fault concerns calls of existing sessions."""
+        return not (self.delay_ms or self._execute_count or self._drops_left)
+
     def take_execute_error(self) -> OracleError | None:
         if self._execute_count <= 0:
             return None

@@ -13,6 +13,7 @@ from qg_standin.binds import BindType, RawRow, read_bind_row, read_bind_types, r
 from qg_standin.lob_requests import LobCall
 from qg_standin.logon import LogonRequest, parse_logon
 from qg_standin.placeholders import placeholder_offsets
+from qg_standin.spot_answers import SpotAnswer, SpotAnswers
 from qg_standin.wire import Malformed, Reader
 
 EXECUTE, FETCH, LOGOFF, COMMIT, ROLLBACK = 94, 5, 9, 14, 15
@@ -62,7 +63,15 @@ class Logon:
     request: LogonRequest
 
 
-Function = Execute | Fetch | Simple | Logon | LobCall
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A re-execution whose answer is known; it was not parsed further."""
+
+    answer: SpotAnswer
+    body: bytes
+
+
+Function = Execute | Fetch | Simple | Logon | LobCall | Repeated
 
 
 @dataclass(slots=True)
@@ -71,6 +80,8 @@ class Request:
     closed_cursors: list[int] = field(default_factory=list)
     freed_locators: list[bytes] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    """Of a re-execution: its bytes behind the header."""
 
 
 BindLookup = Callable[[int], tuple[tuple[BindType, ...], int, bool]]
@@ -82,6 +93,7 @@ class RequestParser:
 
     def __init__(self, field_version: int, binds_of: BindLookup) -> None:
         self.field_version = field_version
+        self.known: SpotAnswers | None = None
         self._binds_of = binds_of
 
     def parse(self, buffer: bytes | bytearray) -> tuple[Request, int]:
@@ -101,8 +113,21 @@ class RequestParser:
             if message_type == 17:
                 self._piggyback(code, reader, request)
                 continue
+            start = reader.pos
+            if code == REEXECUTE_AND_FETCH and self.known is not None:
+                body = bytes(buffer[start:])
+                answer = self.known.get(body)
+                if answer is not None:
+                    request.function = Repeated(answer, body)
+                    return request, len(buffer)
             request.function = self._function(code, reader)
+            if code == REEXECUTE_AND_FETCH:
+                request.body = bytes(buffer[start : reader.pos])
             return request, reader.pos
+
+    def parse_body(self, body: bytes) -> Execute:
+        """A re-execution from its bytes behind the header."""
+        return self._reexecute(REEXECUTE_AND_FETCH, Reader(body))
 
     def _function(self, code: int, reader: Reader) -> Function:
         if code == EXECUTE:

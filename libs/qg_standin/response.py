@@ -71,9 +71,12 @@ class Response:
             broken.cancel()
         call.check()
 
-    def finish(self) -> None:
+    def finish(self) -> bytes:
+        """Send what is left with the ending; the packets that were sent by this call."""
         flags = 0
         if self._marked:
             self._parts.append(END_OF_RESPONSE)
             flags = packets.DATA_FLAG_END_OF_RESPONSE
-        self._link.write(packets.frame_data(b"".join(self._parts), self._link.framing.sdu, flags))
+        last = packets.frame_data(b"".join(self._parts), self._link.framing.sdu, flags)
+        self._link.write(last)
+        return last

@@ -46,6 +46,10 @@ class CachedSource:
         self._rows = rows
         self._position = 0
 
+    @property
+    def has_ended(self) -> bool:
+        return self._position >= self._rows.count
+
     def is_ready(self, rows_wanted: int) -> bool:  # noqa: ARG002
         return True
 

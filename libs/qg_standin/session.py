@@ -82,35 +82,45 @@ class Session:
 
     def _handle(self, request: Request) -> None:
         """Piggybacks first, then the function: on the spot where possible, else as a running call."""
-        execution = self._execution
-        function = request.function
+        execution, function = self._execution, request.function
         if execution is None:
             if not isinstance(function, requests.Logon):
                 raise Malformed("a request before the sign-in")
-            self._run(lambda _call: self._on_logon(function))
+            logon_request = function
+            self._run(lambda _call: self._on_logon(logon_request))
             return
+        self._apply_piggybacks(execution, request)
+        if isinstance(function, requests.Repeated):
+            if self._host.faults.are_quiet and (known := execution.repeat(function.answer)) is not None:
+                self.link.write(known)
+                return
+            function = self._parser.parse_body(function.body)
+        self._dispatch(execution, function, request.body)
+
+    def _apply_piggybacks(self, execution: Execution, request: Request) -> None:
         if request.closed_cursors:
             execution.cursors.close(request.closed_cursors)
         for locator in request.freed_locators:
             execution.lobs.free(locator)
         if request.tags and self.view is not None:
             self.view.tags.update(request.tags)
-        if isinstance(function, requests.Logon):
-            raise Malformed("a second sign-in")
-        faults = self._host.faults
+
+    def _dispatch(self, execution: Execution, function: requests.Function, body: bytes) -> None:
         if isinstance(function, requests.Execute):
-            if faults.take_drop():
+            if self._host.faults.take_drop():
                 self.link.abort()
                 return
-            self._start_execute(execution, function)
+            self._start_execute(execution, function, body)
         elif isinstance(function, requests.Fetch):
             self._run(lambda call: self._fetch(execution, function, call))
         elif isinstance(function, LobCall):
             self._run(lambda _call: self._lob(execution, function))
-        else:
+        elif isinstance(function, requests.Simple):
             self._simple(execution, function.code)
+        else:
+            raise Malformed("a second sign-in")
 
-    def _start_execute(self, execution: Execution, function: requests.Execute) -> None:
+    def _start_execute(self, execution: Execution, function: requests.Execute, body: bytes) -> None:
         faults = self._host.faults
         response = self._response()
         try:
@@ -119,7 +129,9 @@ class Session:
             if failure is not None:
                 raise failure
             if not faults.delay_ms and execution.answer_from_cache(cursor, function, response):
-                response.finish()
+                packets_sent = response.finish()
+                if body:
+                    execution.keep(body, cursor, packets_sent)
                 return
         except OracleError as error:
             self._fail(error)
@@ -235,6 +247,7 @@ class Session:
         self.view = SessionView(sid, serial, user, host.service_name)
         self._execution = Execution(host.shared, host.profile, host.surroundings(self.view))
         self._execution.field_version = self._parser.field_version
+        self._parser.known = self._execution.spot_answers
         self._sign_in_limit.cancel()
         welcome = logon.welcome(
             proof,

@@ -32,8 +32,8 @@ class SignIn:
         exchange, self._exchange = self._exchange, None
         if self._host.faults.refuse_logon_code is not None:
             raise OracleError(self._host.faults.refuse_logon_code)
-        threads = self._host.shared.threads
-        proof = await asyncio.get_running_loop().run_in_executor(threads, exchange.prove, request.pairs)
+        # Not in the threads of the engine: nobody should wait for heavy statements to sign in.
+        proof = await asyncio.to_thread(exchange.prove, request.pairs)
         if proof is None or self._user is None:
             raise OracleError(1017)
         return self._user, proof

@@ -58,7 +58,7 @@ def test_code(connection: oracledb.Connection, sql: str, code: str) -> None:
 def test_an_error_in_the_middle_of_the_rows(connection: oracledb.Connection) -> None:
     cursor = connection.cursor()
     cursor.arraysize = 5000
-    cursor.execute("select 10 / (400001 - row_id) from big_rows")
+    cursor.execute("select 10 / (150001 - row_id) from big_rows")
     with pytest.raises(oracledb.DatabaseError) as error:
         cursor.fetchall()
     assert error.value.args[0].full_code == "ORA-01476"
