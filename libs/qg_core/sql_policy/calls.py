@@ -31,12 +31,16 @@ def check_calls(
         yield from _random_without_parentheses(code)
     for index in range(len(code) - 1):
         lexeme, following = code[index], code[index + 1]
-        if following.name != "(" or following.kind is not Kind.SYMBOL or lexeme.kind not in _NAMES:
+        if not following.is_symbol("(") or lexeme.kind not in _NAMES:
             continue
         if lexeme.start in column_list_starts or regions.in_pattern(index):
             continue
         path = dotted_path(code, index)
-        if len(path) > 1:
+        if path == ["EXTRACT"] and not _takes_field(code, index + 2):
+            yield Finding(
+                lexeme.start, "forbidden_function", "EXTRACT takes a field FROM a date; that of XML is never allowed."
+            )
+        elif len(path) > 1:
             if ".".join(path) not in allowed or path[-1] in NEVER_FUNCTIONS:
                 yield Finding(lexeme.start, _rule(path), _message(path))
         elif not _is_open(code, index, regions, allowed, name_starts):
@@ -47,7 +51,7 @@ def check_certain_calls(code: Sequence[Lexeme], allowed: frozenset[str]) -> Iter
     """The calls that are wrong whatever the parse would have been: for statements the parser can't read."""
     for index in range(len(code) - 1):
         lexeme, following = code[index], code[index + 1]
-        if following.name != "(" or following.kind is not Kind.SYMBOL or lexeme.kind not in _NAMES:
+        if not following.is_symbol("(") or lexeme.kind not in _NAMES:
             continue
         path = dotted_path(code, index)
         if path[-1] in NEVER_FUNCTIONS or (len(path) > 1 and ".".join(path) not in allowed):
@@ -57,10 +61,10 @@ def check_certain_calls(code: Sequence[Lexeme], allowed: frozenset[str]) -> Iter
 def dotted_path(code: Sequence[Lexeme], index: int) -> list[str]:
     """The names of `a.b.c` that end at `index`, first to last."""
     path = [code[index].name]
-    while index >= 2 and code[index - 1].name == "." and code[index - 2].kind in _NAMES:
+    while index >= 2 and code[index - 1].is_symbol(".") and code[index - 2].kind in _NAMES:
         index -= 2
         path.insert(0, code[index].name)
-    if index >= 1 and code[index - 1].kind is Kind.SYMBOL and code[index - 1].name == ".":
+    if index >= 1 and code[index - 1].is_symbol("."):
         path.insert(0, "...")  # a method of a call's or subquery's result: never on any list
     return path
 
@@ -82,9 +86,17 @@ def _is_open(
         return True
     if lexeme.start in name_starts:
         return False  # the parser takes it for a name, whatever the word
-    if name == "LATERAL" and code[index + 2 : index + 3] and code[index + 2].name not in ("SELECT", "WITH", "("):
+    if name == "LATERAL" and not _begins_query(code, index + 2):
         return False
     return name in OPEN_RESERVED or _is_syntax(code, index)
+
+
+def _takes_field(code: Sequence[Lexeme], index: int) -> bool:
+    return index + 1 < len(code) and code[index].kind is Kind.WORD and code[index + 1].is_word("FROM")
+
+
+def _begins_query(code: Sequence[Lexeme], index: int) -> bool:
+    return index < len(code) and (code[index].is_word("SELECT", "WITH") or code[index].is_symbol("("))
 
 
 def _is_interval_precision(code: Sequence[Lexeme], index: int) -> bool:
@@ -93,7 +105,7 @@ def _is_interval_precision(code: Sequence[Lexeme], index: int) -> bool:
     return (
         code[index].name in _INTERVAL_FIELDS
         and [piece.kind for piece in before] == [Kind.WORD, Kind.STRING]
-        and before[0].name == "INTERVAL"
+        and before[0].is_word("INTERVAL")
     )
 
 
@@ -101,7 +113,7 @@ def _is_syntax(code: Sequence[Lexeme], index: int) -> bool:
     if not index:
         return False
     previous = code[index - 1]
-    after_operand = previous.kind is not Kind.SYMBOL or previous.name in (")", "(+)")
+    after_operand = previous.kind is not Kind.SYMBOL or previous.is_symbol(")", "(+)")
     spelled = previous.name if previous.kind in (Kind.WORD, Kind.SYMBOL) else ""
     return is_syntax(code[index].name, spelled, after_operand=after_operand)
 
@@ -110,7 +122,7 @@ def check_members(code: Sequence[Lexeme], placed: frozenset[int], allowed: froze
     """Every dot must join names that were resolved, or that `check_calls` judges: a name that the tree keeps as
     mere text would be called unseen."""
     for index, lexeme in enumerate(code):
-        if lexeme.kind is not Kind.SYMBOL or lexeme.name != ".":
+        if not lexeme.is_symbol("."):
             continue
         before = code[index - 1] if index else None
         if before is None or before.kind not in _NAMES:
@@ -121,18 +133,19 @@ def check_members(code: Sequence[Lexeme], placed: frozenset[int], allowed: froze
 
 def _ends_in_call(code: Sequence[Lexeme], index: int, allowed: frozenset[str]) -> bool:
     """Whether the dotted name around the dot at `index` is called with parentheses, or is allowed as a whole."""
-    while index + 2 < len(code) and code[index].name == "." and code[index + 2].name == ".":
+    while index + 2 < len(code) and code[index + 2].is_symbol("."):
         index += 2
-    called = index + 2 < len(code) and code[index + 2].name == "(" and code[index + 2].kind is Kind.SYMBOL
+    called = index + 2 < len(code) and code[index + 2].is_symbol("(")
     return called or ".".join(dotted_path(code, min(index + 1, len(code) - 1))) in allowed
 
 
 def _random_without_parentheses(code: Sequence[Lexeme]) -> Iterator[Finding]:
     """`dbms_random.value` is a function of its own for the parser, so the tree has no name to resolve."""
-    for index, lexeme in enumerate(code):
-        names = [piece.name for piece in code[index : index + 4]]
-        if names[:3] == ["DBMS_RANDOM", ".", "VALUE"] and names[3:] != ["("]:
-            yield Finding(lexeme.start, "package_call", _message(["DBMS_RANDOM", "VALUE"]))
+    for index in range(len(code) - 2):
+        name, dot, member = code[index : index + 3]
+        called = index + 3 < len(code) and code[index + 3].is_symbol("(")
+        if name.is_word("DBMS_RANDOM") and dot.is_symbol(".") and member.is_word("VALUE") and not called:
+            yield Finding(name.start, "package_call", _message(["DBMS_RANDOM", "VALUE"]))
 
 
 def _rule(path: list[str]) -> str:

@@ -42,10 +42,10 @@ def check_hints(comments: Sequence[Lexeme]) -> Iterator[Finding]:
 
 
 def _root(code: Sequence[Lexeme]) -> Iterator[Finding]:
-    first = next((lexeme for lexeme in code if lexeme.name != "("), None)
+    first = next((lexeme for lexeme in code if not lexeme.is_symbol("(")), None)
     if first is None:
         yield Finding(0, "empty", "The statement is empty.")
-    elif first.kind is not Kind.WORD or first.name not in ("SELECT", "WITH"):
+    elif not first.is_word("SELECT", "WITH"):
         yield Finding(first.start, "root", "A statement begins with SELECT or WITH.")
 
 
@@ -101,12 +101,12 @@ def _symbol_reason(symbol: str) -> tuple[str, str]:
 def _concatenations(code: Sequence[Lexeme]) -> Iterator[Finding]:
     """`||` or `+` right beside a literal. The walk over the tree finds those behind parentheses as well."""
     for index, lexeme in enumerate(code):
-        if lexeme.kind is not Kind.SYMBOL or lexeme.name not in ("||", "+"):
+        if not lexeme.is_symbol("||", "+"):
             continue
         left = code[index - 1] if index else None
         before_left = code[index - 2].name if index >= 2 and code[index - 2].kind is Kind.WORD else ""
         following = index + 1
-        while following < len(code) and code[following].name == "(" and code[following].kind is Kind.SYMBOL:
+        while following < len(code) and code[following].is_symbol("("):
             following += 1
         right = code[following] if following < len(code) else None
         if (left and left.kind is Kind.STRING and before_left not in _TYPED_LITERALS) or (
@@ -128,9 +128,9 @@ def _environment(code: Sequence[Lexeme], allowed: frozenset[str]) -> Iterator[Fi
     for index, lexeme in enumerate(code):
         if lexeme.name not in ENVIRONMENT_NAMES or lexeme.kind not in (Kind.WORD, Kind.QUOTED):
             continue
-        dotted = index and code[index - 1].name == "." and code[index - 1].kind is Kind.SYMBOL
-        qualifies = index + 1 < len(code) and code[index + 1].name in (".", "(")
-        named = index and code[index - 1].kind is Kind.WORD and code[index - 1].name == "AS"
+        dotted = index and code[index - 1].is_symbol(".")
+        qualifies = index + 1 < len(code) and code[index + 1].is_symbol(".", "(")
+        named = index and code[index - 1].is_word("AS")
         if not dotted and not qualifies and not named and lexeme.name not in allowed:
             yield Finding(
                 lexeme.start,

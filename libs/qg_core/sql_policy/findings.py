@@ -11,6 +11,7 @@ import msgspec
 from .listed import listed
 
 PROBLEMS_MAX = 20
+MESSAGE_CHARS_MAX = 300
 # Every rule that a problem can name; docs/sql_policy.md explains each.
 RULES = listed(
     """
@@ -50,6 +51,12 @@ class SqlRefused(ValueError):
         return (SqlRefused, (self.problems,))
 
 
+def _shown(message: str) -> str:
+    """Names in a message come from the statement: keep them short and harmless for a terminal or a log."""
+    short = message if len(message) <= MESSAGE_CHARS_MAX else message[: MESSAGE_CHARS_MAX - 3] + "..."
+    return "".join(char if char.isprintable() else "?" for char in short)
+
+
 def refusal(sql_text: str, findings: Iterable[Finding]) -> SqlRefused:
     """Turn findings into one refusal: in order of appearance, one per place and rule, capped."""
     line_starts = [0, *(i + 1 for i, char in enumerate(sql_text) if char == "\n")]
@@ -61,7 +68,7 @@ def refusal(sql_text: str, findings: Iterable[Finding]) -> SqlRefused:
         seen.add((finding.offset, finding.rule))
         line = bisect_right(line_starts, finding.offset)
         column = finding.offset - line_starts[line - 1] + 1
-        problems.append(SqlProblem(finding.message, line, column, finding.rule))
+        problems.append(SqlProblem(_shown(finding.message), line, column, finding.rule))
         if len(problems) == PROBLEMS_MAX:
             break
     return SqlRefused(tuple(problems))

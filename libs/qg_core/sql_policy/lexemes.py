@@ -35,6 +35,14 @@ class Lexeme(NamedTuple):
     start: int
     end: int
 
+    def is_symbol(self, *symbols: str) -> bool:
+        """Never true for a quoted name such as `"("`, which has the same `name`."""
+        return self.kind is Kind.SYMBOL and self.name in symbols
+
+    def is_word(self, *words: str) -> bool:
+        """Never true for a quoted name such as `"SELECT"`."""
+        return self.kind is Kind.WORD and self.name in words
+
 
 class Reading(NamedTuple):
     """The code of a statement, its comments (hints among them), and what could not be read."""
@@ -184,7 +192,7 @@ def _touching(code: list[Lexeme]) -> Iterator[Finding]:
         elif lexeme.kind is Kind.NUMBER and following.kind in (Kind.WORD, Kind.NUMBER, Kind.STRING, Kind.QUOTED):
             yield Finding(following.start, "adjacent", "Put a space after the number.")
         elif lexeme.kind is Kind.BIND and (
-            following.kind in (Kind.BIND, Kind.STRING, Kind.QUOTED) or following.name in (".", "$")
+            following.kind in (Kind.BIND, Kind.STRING, Kind.QUOTED) or following.is_symbol(".", "$")
         ):
             yield Finding(following.start, "bind", "Nothing may touch the end of a bind's name.")
 

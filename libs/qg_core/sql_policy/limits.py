@@ -10,5 +10,6 @@ PIVOT_COLUMNS_MAX = 1_000  # the parser builds every name: aggregates times valu
 # Parentheses and CASE ... END together. The parser recurses about 30 Python frames per level and Python
 # allows 1,000, so 20 leaves room for a caller that is itself deep in a framework.
 NESTING_DEPTH_MAX = 20
+DOTTED_NAMES_MAX = 16  # in one chain, `schema.table.column.attribute...`
 BINDS_MAX = 500
 NAME_BYTES_MAX = 128  # Oracle 12.2 and later

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from .findings import Finding
 from .functions import PSEUDO_COLUMNS, is_supplied_name
-from .nodes import is_hint, offset_of
+from .nodes import offset_of
 from .scopes import (
     EMPTY,
     Scope,
@@ -26,6 +26,8 @@ from .scopes import (
 )
 
 _PATTERN_NAME = re.compile(r'"([^"]+)"|([A-Za-z][A-Za-z0-9_$#]*)')
+# Hints are comments; the others are leaves, and most of every tree.
+_SKIPPED = (exp.Hint, exp.Identifier, exp.Literal)
 Pending = list[tuple[exp.Expr, Scope]]
 
 
@@ -70,7 +72,7 @@ def check_names(root: exp.Expr, allowed: frozenset[str]) -> Names:
             findings.extend(_check_alias(node))
         if isinstance(node, exp.CTE) and node.args["alias"].args.get("columns"):
             column_lists.add(node.args["alias"].this.meta.get("start", -1))
-        pending.extend(reversed([child for child in _children(node, scope) if not is_hint(child[0])]))
+        pending.extend(reversed([child for child in _children(node, scope) if not isinstance(child[0], _SKIPPED)]))
     in_order = tuple(sorted(tables, key=tables.__getitem__))
     return Names(findings, in_order, tuple(columns), frozenset(placed), frozenset(column_lists))
 

@@ -20,13 +20,21 @@ _ALLOWED_NODES: frozenset[str] = listed(
     DataTypeParam Distinct Div Dot EQ Escape Except Exists Fetch Filter FormatJson From GT GTE Group
     GroupingSets Having HavingMax Hint IgnoreNulls In Identifier Intersect Interval IntervalSpan Is
     JSONColumnDef JSONKeyValue JSONSchema Join JoinHint LT LTE Lateral Like Limit LimitOptions Literal
-    MatchRecognize MatchRecognizeMeasure Mul NEQ National Neg Not Null NullSafeEQ Offset OnCondition Or
+    MatchRecognize MatchRecognizeMeasure Mul NEQ National Neg Not Null Offset OnCondition Or
     Order Ordered OverflowTruncateBehavior Paren Partition PartitionRange Pivot PivotAlias PivotAny
     Placeholder Prior Pseudocolumn RawString RecursiveWithSearch RespectNulls Rollup Select Star Sub
     Subquery Table TableAlias TableSample Tuple Union UnpivotColumns Var Version Where Window WindowSpec
     With WithinGroup Kwarg Boolean Collate AtTimeZone JSON JSONValue Mod JSONPath JSONPathRoot JSONPathKey
     JSONPathSubscript JSONPathWildcard JSONPathFilter JSONPathRecursive JSONPathScript JSONPathSelector JSONPathSlice
     JSONPathUnion
+    """
+)
+# Functions that the parser makes of words or symbols, without a place of their own; all others have one.
+_UNPLACED_FUNCTIONS = listed(
+    """
+    And Case Cast Ceil Chr Collate ConnectByRoot CurrentDate CurrentTimestamp DateStrToDate Decode DecodeCase Exists
+    Extract Floor GroupConcat If Initcap JSONArray JSONArrayAgg JSONExists JSONObject JSONObjectAgg JSONTable
+    Localtimestamp Or Rand StrToTime Systimestamp ToNumber Trim
     """
 )
 _RULE_OF_NODE = {
@@ -89,7 +97,7 @@ def is_hint(node: exp.Expr) -> bool:
 
 def _check_node(node: exp.Expr) -> Iterator[Finding]:
     kind = type(node).__name__
-    if kind in _RULE_OF_NODE or (not isinstance(node, exp.Func) and kind not in _ALLOWED_NODES):
+    if kind in _RULE_OF_NODE or not _is_known(node, kind):
         rule = _RULE_OF_NODE.get(kind, "dml" if isinstance(node, (exp.DML, exp.DDL)) else "node")
         yield Finding(offset_of(node), rule, f"This part of the statement ({kind}) is not allowed in a query.")
     elif isinstance(node, (exp.DPipe, exp.Add)):
@@ -106,6 +114,12 @@ def _check_node(node: exp.Expr) -> Iterator[Finding]:
             yield Finding(offset_of(node), "type", "Only Oracle's built-in scalar types can be cast to.")
     elif isinstance(node, exp.Table) and not isinstance(node.this, (exp.Identifier, exp.JSONTable)):
         yield Finding(offset_of(node), "table_function", "FROM takes tables, views and subqueries, not functions.")
+
+
+def _is_known(node: exp.Expr, kind: str) -> bool:
+    if isinstance(node, exp.Func):
+        return "start" in node.meta or kind in _UNPLACED_FUNCTIONS
+    return kind in _ALLOWED_NODES
 
 
 def _glued_literals(node: exp.Binary) -> Iterator[exp.Expr]:

@@ -45,6 +45,8 @@ def check(sql_text: str, *, allowed_functions: frozenset[str] = frozenset()) -> 
     if too_large:
         raise refusal(sql_text, [too_large])
     reading = read(sql_text)
+    if any(finding.rule == "size" for finding in reading.findings):
+        raise refusal(sql_text, reading.findings)
     too_dear = check_cost(sql_text, reading.code)
     if too_dear:
         raise refusal(sql_text, [too_dear])

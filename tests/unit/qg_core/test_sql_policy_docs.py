@@ -51,8 +51,7 @@ def test_every_rule_the_code_names_is_known() -> None:
 
 def test_the_corpus_attacks_nearly_every_rule() -> None:
     attacked = set(re.findall(r"^%% ([a-z_]+)", (_CORPUS / "attacks.txt").read_text(), re.MULTILINE))
-    # `time` needs a slow process; nobody has found a text that reaches `disagreement` past the other rules.
-    assert RULES - attacked <= {"time", "disagreement", "size"}
+    assert RULES - attacked <= {"time", "size"}  # other tests: these need a slow process and a large text
     assert attacked <= RULES
 
 

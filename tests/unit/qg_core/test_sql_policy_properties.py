@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qg_core.sql_policy import SqlRefused, check
+from qg_core.sql_policy.lexemes import read
 
 _WORDS = r"""
     select from where with as ( ) ( ) , . . * + - / = < > || ' '' " q'[ ]' nq'{ }' -- /* */ /*+ :a :A :1 ? @ ; {
@@ -67,6 +70,26 @@ WRAPS = [
     "-- comment\n{}",
     "/* {{ */ {} -- }}",
 ]
+
+
+_LEGAL = (Path(__file__).parent / "corpus" / "legal.txt").read_bytes().decode()
+_STATEMENTS = [entry.partition("\n")[2].strip() for entry in re.split(r"^%% ", _LEGAL, flags=re.MULTILINE)[1:]]
+# A group in a PATTERN looks like a call and is none, so statements with one stay out.
+_SPLICED = [statement for statement in _STATEMENTS if "match_recognize" not in statement]
+
+
+@given(st.sampled_from(_SPLICED), st.sampled_from(["nvl(evil(1), 1)", "evil_pkg.f + 1", "evil_seq.nextval"]), st.data())
+@settings(max_examples=600, deadline=None)
+def test_a_call_spliced_into_a_legal_statement_is_found(statement: str, evil: str, data: st.DataObject) -> None:
+    code = read(statement).code
+    index = data.draw(st.integers(0, len(code) - 1))
+    at = code[index]
+    if index and code[index - 1].is_symbol("."):
+        return  # `c.evil_pkg.f` is an attribute of a column of c
+    with pytest.raises(SqlRefused):
+        check(f"{statement[: at.start]} {evil} {statement[at.end :]}")
+    with pytest.raises(SqlRefused):
+        check(f"{statement[: at.start]} {evil} {statement[at.start :]}")
 
 
 @given(st.lists(st.tuples(_PIECES, _GAPS), max_size=40))

@@ -152,6 +152,13 @@ def test_columns_are_the_names_that_only_the_database_can_tell_from_calls() -> N
     assert facts.columns == ("C.ID", "REGION")
 
 
+def test_messages_are_short_and_printable_whatever_the_names() -> None:
+    (problem,) = problems_of("select " + "x" * 120 + ("." + "y" * 120) * 10 + "(1) from t")
+    assert len(problem.message) <= 300
+    problems = problems_of('select "x\u200b\u2003y".f(1) from t')
+    assert all(problem.message.isprintable() for problem in problems)
+
+
 def test_dotted_names_inside_a_pattern_are_not_overlooked() -> None:
     statement = "select * from t match_recognize (order by d pattern (a my_pkg.f) define a as a.p > 1)"
     assert "package_call" in rules_of(statement)
