@@ -76,7 +76,7 @@ async def describe(pool: Pool, sql: str, deadline: Deadline) -> Description:
     if _QUERY.match(sql) is None:
         raise QueryRefused("Only SELECT statements can be described.")  # parsing DDL would run it
     call = await describe_in_call(pool, Statement(sql), deadline)
-    return Description(call.columns, call.bind_names)
+    return Description(call.output.columns, call.bind_names)
 
 
 async def preview(

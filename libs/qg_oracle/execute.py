@@ -32,7 +32,7 @@ class ResultStream:
     def __init__(self, call: Call, first: bytes) -> None:
         self._call = call
         self.first = first
-        self.columns: tuple[Column, ...] = call.columns
+        self.columns: tuple[Column, ...] = call.output.columns
 
     @property
     def complete(self) -> bool:
@@ -41,17 +41,17 @@ class ResultStream:
     @property
     def truncated(self) -> bool:
         """Whether rows were left out for `rows_max` or `bytes_max`; final once complete."""
-        return self._call.truncated
+        return self._call.output.truncated
 
     @property
     def row_count(self) -> int:
         """Rows encoded so far."""
-        return self._call.row_count
+        return self._call.output.row_count
 
     @property
     def size(self) -> int:
         """Bytes encoded so far."""
-        return self._call.size
+        return self._call.output.size
 
     async def next_chunk(self) -> bytes | None:
         """The next chunk, beginning with a comma; None after the last. Raises as `execute` does."""

@@ -1,0 +1,60 @@
+"""The driver's part of a call: run the statement on a session, know its columns, let go of its cursor."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import oracledb
+
+from qg_oracle.columns import Column, DescribingCursor, column_of
+from qg_oracle.logon import STATEMENTS_CACHED
+from qg_oracle.sessions import Session
+from qg_oracle.statements import Statement, Tags
+
+
+def open_cursor(session: Session, statement: Statement, tags: Tags, rows: int) -> DescribingCursor:
+    """A cursor that will ask for `rows` rows at first, on a session that shows `tags` from its next round trip on."""
+    connection = session.connection
+    connection.client_identifier = tags.client_identifier
+    connection.module = tags.module
+    connection.action = tags.action
+    cursor = DescribingCursor(connection)
+    cursor.prefetchrows = cursor.arraysize = rows
+    cursor.outputtypehandler = statement.handler
+    return cursor
+
+
+async def run(cursor: DescribingCursor, sql: str, binds: Mapping[str, Any]) -> None:
+    """Execute; the first rows come along."""
+    for name, value in binds.items():
+        if type(value) is datetime and value.microsecond:
+            # A datetime goes as DATE, which keeps indexes on DATE columns of use but would drop the fraction.
+            cursor.setinputsizes(**{name: oracledb.DB_TYPE_TIMESTAMP})
+    await cursor.execute(sql, binds)
+
+
+def columns_of(session: Session, cursor: DescribingCursor, sql: str) -> tuple[Column, ...]:
+    """The columns of what was just executed: described in this call, or known since this session's last describe."""
+    known = session.columns.get(sql)
+    if not cursor.described and known is not None:
+        return known
+    described = cursor.description or []
+    # The driver asks for the fetch form of every column more than once when a cached statement is described anew.
+    columns = tuple(cursor.described[-len(described) :]) or tuple(map(column_of, described))
+    if not columns:
+        raise oracledb.InterfaceError("the statement gave no columns")
+    if known == columns:
+        return known
+    if len(session.columns) >= 2 * STATEMENTS_CACHED:
+        session.columns.clear()
+    session.columns[sql] = columns
+    return columns
+
+
+def close_cursor(cursor: DescribingCursor | None) -> None:
+    """Hand the statement back to the session's cache; never fails."""
+    if cursor is not None:
+        try:
+            cursor.close()
+        except (oracledb.Error, OSError):
+            return  # with a dead connection there is nothing to return it to
