@@ -1,9 +1,7 @@
-"""The sessions of one target: hand out, take back, open, close.
+"""The sessions of one target: hand out, take back, close.
 
-Why not the driver's own asyncio pool (26.1, `impl/thin/pool.pyx`): one background task opens, pings and closes for
-the whole pool without a time limit, so one host that doesn't answer stops it for minutes; giving a session back rolls
-back under the pool's lock; a waiter can't have its own time limit; a wrong password is tried again for every waiter,
-which locks accounts; and acquire and release cost three times as much. docs/adr/0004-thin-mode-only.md says more.
+Why not the driver's own asyncio pool: one host that doesn't answer stops it for good, giving back rolls back under its
+lock, and a wrong password is tried again for everybody who waits. docs/adr/0004-thin-mode-only.md says more.
 """
 
 import asyncio
@@ -16,10 +14,9 @@ from typing import Protocol
 import msgspec
 
 from qg_core.errors import ConnectionUnavailable, DatabaseBusy
-from qg_oracle.backoff import Backoff
-from qg_oracle.errors import Failure, classify, to_gateway_error
-from qg_oracle.events import LogonFailed, Observe, PoolClosed, PoolRetired, SessionLost, SessionOpened
-from qg_oracle.logon import open_connection
+from qg_oracle.errors import classify, to_gateway_error
+from qg_oracle.events import Observe, PoolClosed, PoolRetired, SessionLost
+from qg_oracle.opening import Opener
 from qg_oracle.sessions import Session, limit_round_trips
 from qg_oracle.targets import ConnectionTarget
 
@@ -78,7 +75,6 @@ class Pool:
         self.retired = False
         self.closed = False
         self.calls: set[Stoppable] = set()
-        self._hosts_allowed = hosts_allowed
         self._on_closed = on_closed
         self._predecessor = predecessor
         self._successor: Pool | None = None
@@ -86,10 +82,16 @@ class Pool:
             predecessor._successor = self
         self._free: list[Session] = []
         self._waiters: deque[asyncio.Future[Session]] = deque()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opener = Opener(
+            target,
+            fingerprint,
+            observe=observe,
+            hosts_allowed=hosts_allowed,
+            on_session=self._hand_on,
+            on_change=self._settle,
+        )
         self._closing: set[asyncio.Task[None]] = set()
         self._tidying: set[asyncio.Task[None]] = set()
-        self._backoff = Backoff()
         self._suspect_before = 0.0
         self._emptied = asyncio.Event()
 
@@ -168,8 +170,8 @@ class Pool:
 
     def fill(self) -> None:
         """Open sessions up to `pool_min` in the background."""
-        while not self.retired and self.open + len(self._opening) < self.target.pool_min and self._may_open():
-            self._start_opening()
+        while not self.retired and self.open + self._opener.running < self.target.pool_min and self._may_open():
+            self._opener.start()
 
     def tend(self) -> None:
         """Close what has been idle or alive for too long, forget what died, keep `pool_min`."""
@@ -199,8 +201,7 @@ class Pool:
         for session in free:
             self._close_session(session)
         if not self._waiters:
-            for task in self._opening:
-                task.cancel()  # nobody else has these connections yet
+            self._opener.cancel()
         self._close_if_drained()
 
     def stop_calls(self) -> None:
@@ -230,7 +231,7 @@ class Pool:
             sessions_max=self.target.pool_max,
             open=self.open,
             busy=self.busy,
-            opening=len(self._opening),
+            opening=self._opener.running,
             waiting=len(self._waiters),
             retired=self.retired,
         )
@@ -255,65 +256,30 @@ class Pool:
         reserved = 0
         ancestor = self._predecessor
         while ancestor is not None:
-            reserved += ancestor.open + len(ancestor._opening)
+            reserved += ancestor.open + ancestor._opener.running
             ancestor = ancestor._predecessor
-        return self.target.pool_max - reserved - self.open - len(self._opening)
+        return self.target.pool_max - reserved - self.open - self._opener.running
 
     def _may_open(self) -> bool:
-        return self._backoff.allows and self._capacity() > 0
+        return self._opener.backoff.allows and self._capacity() > 0
 
     def _grow(self) -> None:
         """Open as many sessions as calls wait for, as far as allowed; fail the waits that nothing can end."""
-        while len(self._waiters) > len(self._opening) and self._may_open():
-            self._start_opening()
-        hopeless = self.busy == 0 and not self._opening and not self._closing and not self._backoff.allows
-        if self._waiters and hopeless and self._backoff.failure is not None:
-            self._fail_waiters(self._backoff.failure)
+        while len(self._waiters) > self._opener.running and self._may_open():
+            self._opener.start()
+        idle = not (self.busy or self._closing or self._opener.running)
+        if self._waiters and idle and not self._opener.backoff.allows:
+            self._fail_waiters()
 
-    def _start_opening(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._open_session())
-        self._opening.add(task)
-        task.add_done_callback(self._opened)
-
-    async def _open_session(self) -> None:
-        started = time.monotonic()
-        session: Session | None = None
-        failure: Failure | None = None
-        try:
-            connection = await open_connection(self.target, self._hosts_allowed)
-            session = Session(connection, time.monotonic())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it
-            failure = classify(error, logging_on=True)
-        if session is not None:
-            self._backoff.succeeded()
-            duration_ms = (session.opened_at - started) * 1000
-            self.observe(
-                SessionOpened(connection_id=self.target.connection_id, pool=self.fingerprint, duration_ms=duration_ms)
-            )
-            self._hand_on(session)
-        elif failure is not None:
-            self._note_failure(failure)
-
-    def _opened(self, task: "asyncio.Task[None]") -> None:
-        self._opening.discard(task)
+    def _settle(self) -> None:
+        """Something ended: somebody who waits may be helped now, a retired pool may be empty."""
         self._grow()
         self._close_if_drained()
 
-    def _note_failure(self, failure: Failure) -> None:
-        self._backoff.failed(failure)
-        # Somebody may still be waiting for a session that others hold.
-        asyncio.get_running_loop().call_later(self._backoff.delay_s + 0.01, self._grow)
-        self.observe(
-            LogonFailed(
-                connection_id=self.target.connection_id,
-                pool=self.fingerprint,
-                kind=failure.kind.value,
-                code=failure.code,
-                retry_in_s=self._backoff.delay_s,
-            )
-        )
-
-    def _fail_waiters(self, failure: Failure) -> None:
+    def _fail_waiters(self) -> None:
+        failure = self._opener.backoff.failure
+        if failure is None:
+            return
         waiters, self._waiters = self._waiters, deque()
         for waiter in waiters:
             if not waiter.done():
@@ -337,6 +303,7 @@ class Pool:
                 self._lose(session, classify(error).code)
                 return
             session.clear_tags()
+            session.pooled = True
             self.busy -= 1
             self._hand_on(session)
 
@@ -349,15 +316,14 @@ class Pool:
 
         def done(_: "asyncio.Task[None]") -> None:
             tasks.discard(task)
-            self._grow()
-            self._close_if_drained()
+            self._settle()
 
         task.add_done_callback(done)
 
     def _close_if_drained(self) -> None:
         if self._successor is not None:
             self._successor._grow()
-        if not self.retired or self.closed or self.open or self._opening or self._waiters:
+        if not self.retired or self.closed or self.open or self._opener.running or self._waiters:
             return
         self.closed = True
         self._emptied.set()
