@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from qg_standin.demo import SCALE_MAX, counts
+from qg_standin.profile import PROFILES
 from qg_standin.server import CONNECTIONS_MAX, READER, WRITER, StandinServer
 
 _PASSWORD_VARIABLE = "QG_STANDIN_PASSWORD"
@@ -36,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
         "--password-file", action="append", default=[], type=Path, metavar="FILE",
         help="holds the password of the --user at the same place",
     )  # fmt: skip
+    parser.add_argument(
+        "--oracle-version", choices=sorted(PROFILES), default="19", help="the protocol profile (default 19)"
+    )
     parser.add_argument("--connections-max", type=int, default=CONNECTIONS_MAX, help="connections beyond are refused")
     parser.add_argument("--log-level", default="WARNING", help="DEBUG, INFO, WARNING (default) or ERROR")
     return parser
@@ -80,6 +84,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         demo=arguments.demo,
         scale=arguments.scale,
         connections_max=arguments.connections_max,
+        profile=PROFILES[arguments.oracle_version],
     )
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

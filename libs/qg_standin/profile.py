@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 CHARSET_UTF8 = 873
 CHARSET_AL16UTF16 = 2000
-FLAG_FAST_AUTH = 0x10000000
 FLAG_END_OF_RESPONSE = 0x02000000
 
 # What each index switches is in the negotiation of TTC capabilities; absent indexes are zero. Index 7 is
@@ -58,3 +57,17 @@ PROFILE_19 = Profile(
     banner="x86_64/Linux 2.4.xx",
     version_text="19.3.0.0.0",
 )
+
+# Without fast authentication, which clients do not insist on.
+PROFILE_23 = Profile(
+    tns_version=319,
+    field_version=24,
+    compile_caps_bytes=55,
+    accept_flags=FLAG_END_OF_RESPONSE,
+    end_of_response=True,
+    version_number=(23 << 24) | (4 << 16),
+    banner="x86_64/Linux 2.4.xx",
+    version_text="23.4.0.0.0",
+)
+
+PROFILES = {"19": PROFILE_19, "23": PROFILE_23}
