@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.app import ControlPlane, create_app
 from control_plane.publishing.fault_points import FaultPoints, fault_points_from
-from control_plane.seeding import GatewayMismatch
+from control_plane.seeding import DatabaseUnfit
 from control_plane.settings import Settings, settings_from
 from qg_core.environment import SettingsInvalid
 from qg_serving import AddressInUse, Draining, ServeOutcome, serve
@@ -43,7 +43,7 @@ async def _main(settings: Settings, faults: FaultPoints, observer: Observer, sin
     try:
         await control_plane.start()
         outcome = await _serve(control_plane, settings, observer)
-    except (GatewayMismatch, AddressInUse, SQLAlchemyError, OSError, TimeoutError) as error:
+    except (DatabaseUnfit, AddressInUse, SQLAlchemyError, OSError, TimeoutError) as error:
         observer(StartFailed(error=type(error).__name__, detail=(str(error).splitlines() or [""])[0][:300]))
         return EXIT_FAILED
     finally:

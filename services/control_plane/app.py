@@ -75,7 +75,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     async def start(self) -> None:
         """Claim the database, seed the first admin, begin to publish.
 
-        Raises `GatewayMismatch`, and what SQLAlchemy raises while Postgres is away or not migrated.
+        Raises `DatabaseUnfit`, and what SQLAlchemy raises while Postgres is away.
         """
         await claim_database(self.sessions, self.settings.gateway_id)
         await seed_admin(self.sessions, self.sealer, self.settings.admin_username, self.settings.admin_password_hash)

@@ -44,7 +44,7 @@ def open_to_all(*, answer: Any, body: type[msgspec.Struct] | None = None) -> dic
 
 def role_guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The application's guard: compares the admin's role with the route's."""
-    if handler.opt.get(OPEN) is True or connection.scope["method"] == "OPTIONS":
+    if handler.opt.get(OPEN) is True or connection.scope.get("method") == "OPTIONS":
         # OPTIONS is the router's own and says no more than `Allow`; the gate has seen a token.
         return
     needed = handler.opt.get(ROLE)

@@ -10,14 +10,25 @@ from qg_security.sealing import Sealer
 from qg_store.engine import SessionFactory
 from qg_store.models import Admin, AuditEntry
 from qg_store.repositories import admins, audit_log, gateway
+from qg_store.schema_version import schema_problem
 
 
-class GatewayMismatch(RuntimeError):
+class DatabaseUnfit(RuntimeError):
+    """The database can't be this control plane's; the message says why."""
+
+
+class GatewayMismatch(DatabaseUnfit):
     """The database belongs to another gateway."""
 
 
 async def claim_database(sessions: SessionFactory, gateway_id: str) -> None:
-    """Make the database this gateway's on the first start. Raises `GatewayMismatch` when it is another's."""
+    """Make the database this gateway's on the first start.
+
+    Raises `DatabaseUnfit` when it is not migrated, `GatewayMismatch` when it is another's.
+    """
+    async with sessions() as session:
+        if problem := await schema_problem(session):
+            raise DatabaseUnfit(problem)
     async with sessions.begin() as session:
         owner = await gateway.claim(session, gateway_id)
     if owner != gateway_id:

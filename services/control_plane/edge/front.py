@@ -8,7 +8,7 @@ from control_plane.edge.failures import answer_of
 from control_plane.edge.headers import ResponseHeaders
 from control_plane.edge.visit import Visit, attach
 from qg_core.client_address import network_of
-from qg_core.errors import BodyTooLarge, TargetTooLong
+from qg_core.errors import BadRequest, BodyTooLarge, TargetTooLong
 from qg_core.request_ids import request_id_from
 from qg_telemetry.events import AdminRequestServed, Observe
 
@@ -130,16 +130,20 @@ class _Sent:
 
 
 def _limited(receive: Any) -> Any:
-    """`receive`, raising `BodyTooLarge` as soon as more arrived than the declared length may have said."""
+    """`receive`, raising `BodyTooLarge` as soon as too much arrived, `BadRequest` when the rest will never come."""
     total = 0
+    complete = False
 
     async def limited() -> Any:
-        nonlocal total
+        nonlocal total, complete
         message = await receive()
         if message["type"] == "http.request":
             total += len(message.get("body", b""))
             if total > BODY_BYTES_MAX:
                 raise BodyTooLarge
+            complete = not message.get("more_body", False)
+        elif not complete:
+            raise BadRequest("The client went away before the request was complete.")
         return message
 
     return limited

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from control_plane.input.json_text import JsonValue, shown
+from control_plane.input.kinds import LINE_PATTERN
 from qg_core.errors import FieldProblem, InvalidInput
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -126,11 +127,7 @@ def sentence(message: str) -> str:
     """A msgspec message without the place, which our path says better: `must be a string of length <= 255`."""
     text = message.split(" - at `")[0].replace("`", "")
     if "matching regex" in text:
-        return (
-            "must be one line, not blank"
-            if text.endswith("[^\\r\\n\\t]*(?![\\s\\S])'")
-            else "does not have the required form"
-        )
+        return "must be one line, not blank" if repr(LINE_PATTERN) in text else "does not have the required form"
     for technical, plain in (
         ("Expected ", "must be "),
         (", got ", ", not "),

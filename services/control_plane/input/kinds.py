@@ -8,12 +8,12 @@ from msgspec import Meta
 
 from qg_core.errors import FieldProblem, InvalidInput
 
-_LINE = r"^[^\r\n\t]*[^\s][^\r\n\t]*(?![\s\S])"
+LINE_PATTERN = r"^[^\r\n\t]*[^\s][^\r\n\t]*(?![\s\S])"
 """One line that is not blank (`(?![\\s\\S])` is the very end, in Python's and JavaScript's syntax alike)."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_LINE, description="One line, not blank.")]
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE_PATTERN, description="One line, not blank.")]
 Description = Annotated[str, Meta(max_length=1_000)]
-Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=_LINE)]
+Line = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE_PATTERN)]
 Moment = Annotated[datetime, Meta(tz=True)]
 RowIdText = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"format": "uuid"})]
 

@@ -251,6 +251,55 @@ async def test_another_gateways_database_is_refused(make_plane: MakePlane) -> No
         await make_plane(GATEWAY_ID="other-gateway")
 
 
+async def test_a_database_that_was_never_migrated_is_refused(make_plane: MakePlane, postgres_database: str) -> None:
+    from control_plane.seeding import DatabaseUnfit
+
+    with pytest.raises(DatabaseUnfit, match="querygateway migrate"):
+        await make_plane(DATABASE_URL=postgres_database)
+
+
+async def test_two_first_starts_at_once(make_plane: MakePlane) -> None:
+    import asyncio
+
+    first, second = await asyncio.gather(make_plane(), make_plane())
+    for plane in (first, second):
+        await sign_in(plane.admin)
+    listed = (await first.admin.get("/api/v1/admin/admins")).json()
+    assert [item["username"] for item in listed] == ["ada"]
+    made = await first.admin.post("/api/v1/admin/auth", json={"name": "m", "method_type": "bearer"})
+    assert (await second.admin.get(f"/api/v1/admin/auth/{made.json()['id']}")).status_code == 200
+    taken = await asyncio.gather(
+        *(
+            plane.admin.post("/api/v1/admin/auth", json={"name": f"{index}-{number}", "method_type": "bearer"})
+            for index, plane in enumerate((first, second))
+            for number in range(5)
+        )
+    )
+    revisions = [int(answer.headers["x-qg-revision"]) for answer in taken]
+    assert len(set(revisions)) == 10
+    assert {answer.status_code for answer in taken} == {201}
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(plane: Plane) -> None:
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive() -> object:
+        return messages.pop(0)
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/auth/login", "raw_path": b"/api/v1/auth/login",
+        "query_string": b"", "headers": [(b"content-type", b"application/json")], "client": ("192.0.2.1", 1),
+        "scheme": "http",
+    }  # fmt: skip
+    await plane.control_plane.app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert not [event for event in plane.events if type(event).__name__ == "UnforeseenError"]
+
+
 async def test_the_seeded_admin_is_taken_once_per_value(make_plane: MakePlane) -> None:
     import bcrypt
 
