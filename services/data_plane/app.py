@@ -21,6 +21,7 @@ from data_plane.pipeline import Pipeline
 from data_plane.refresh import Refresher
 from data_plane.refuse_flood import FloodLimits, RefuseFlood
 from data_plane.reporting import Reporting
+from data_plane.request_log import RequestLog
 from data_plane.response_headers import ResponseHeaders
 from data_plane.settings import Settings
 from data_plane.staleness import Staleness
@@ -70,6 +71,7 @@ class Node:
         )
         self.disconnects = Disconnects()
         self.gate = NodeGate(settings.requests_in_flight_max)
+        self.request_log = RequestLog(observe)
         self.gateway = self._gateway()
         _bind_states(observe.metrics, self)
 
@@ -101,6 +103,7 @@ class Node:
             )
         finally:
             watching.cancel()
+            self.request_log.flush()
             await self.reporting.close()
             await self.refresher.close()
             await self.pools.close(POOLS_CLOSE_S)
@@ -129,7 +132,15 @@ class Node:
             Live(self.pools, self.disconnects, settings.query_timeout_max_ms),
             cors=headers.cors,
         )
-        return Gateway(pipeline, self.refresher, self.gate, headers, settings.trusted_proxies, self._observe)
+        return Gateway(
+            pipeline,
+            self.refresher,
+            self.gate,
+            headers,
+            settings.trusted_proxies,
+            self.request_log,
+            self._observe,
+        )
 
     def _retire_pools(self, catalog: Catalog) -> None:
         self.pools.retire([self.pools.fingerprint(target) for target in catalog.targets])

@@ -15,10 +15,13 @@ class NodeGate:
         self.in_flight_max = in_flight_max
 
     def enter(self) -> None:
-        """Raises `NodeBusy`; otherwise `leave` must follow."""
-        if self.in_flight >= self.in_flight_max:
-            raise NodeBusy(retry_after_s=RETRY_AFTER_S)
+        """Count a request; `leave` must follow."""
         self.in_flight += 1
+
+    def check(self) -> None:
+        """Raises `NodeBusy` for a request that is one too many."""
+        if self.in_flight > self.in_flight_max:
+            raise NodeBusy(retry_after_s=RETRY_AFTER_S)
 
     def leave(self) -> None:
         self.in_flight -= 1

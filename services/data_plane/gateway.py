@@ -7,16 +7,19 @@ pipeline's.
 import time
 import traceback
 
-from data_plane.answers import Answer, ClientGone
+from data_plane.answers import Answer, ClientGone, LargeBody
 from data_plane.asgi import Receive, Scope, Send
+from data_plane.catalog import Catalog
 from data_plane.client_address import Network, compile_client_address, compile_is_trusted
 from data_plane.concurrency import NodeGate
 from data_plane.min_revision import reach
+from data_plane.pieces import send_pieces
 from data_plane.pipeline import Pipeline
 from data_plane.refresh import Refresher
+from data_plane.replies import Replies, Reply
 from data_plane.request import Request
+from data_plane.request_log import RequestLog
 from data_plane.response_headers import ResponseHeaders
-from data_plane.sending import Sender
 from data_plane.visit import STATUS_CLIENT_GONE, Visit
 from qg_core.errors import GatewayError, NotReady
 from qg_telemetry.events import Observe, UnforeseenError
@@ -34,14 +37,16 @@ class Gateway:
         gate: NodeGate,
         headers: ResponseHeaders,
         trusted_proxies: tuple[Network, ...],
+        request_log: RequestLog,
         observe: Observe,
     ) -> None:
         self._pipeline = pipeline
         self._refresher = refresher
         self._gate = gate
         self._headers = headers
-        self._sender = Sender(headers, compile_is_trusted(trusted_proxies))
+        self._replies = Replies(headers, compile_is_trusted(trusted_proxies))
         self._client_address = compile_client_address(trusted_proxies)
+        self._request_log = request_log
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,70 +56,68 @@ class Gateway:
             return
         request = Request(scope)
         visit = Visit(request, self._client_address(request.peer, request.fields.get(b"x-forwarded-for")))
+        self._gate.enter()
         try:
-            await self._serve(visit, receive, send)
-        finally:
-            self._observe(visit.served(time.monotonic()))
-
-    async def _serve(self, visit: Visit, receive: Receive, send: Send) -> None:
-        try:
-            self._gate.enter()
-        except GatewayError as error:
-            await self._sender.problem(visit, error, send)
-            return
-        try:
-            await self._answer_and_send(visit, receive, send)
+            reply = await self._reply(visit, receive, send)
+            if reply is not None:
+                start, body = reply
+                await send(start)
+                await send(body)
         finally:
             self._gate.leave()
+            visit.ended = time.monotonic()
+            self._request_log.add(visit)
 
-    async def _answer_and_send(self, visit: Visit, receive: Receive, send: Send) -> None:
+    async def _reply(self, visit: Visit, receive: Receive, send: Send) -> Reply | None:
+        """What is left to send; None when everything was sent, or nobody is there to read it."""
+        request = visit.request
         try:
-            answer = await self._answer(visit, receive)
+            self._gate.check()
+            request.check_limits()
+            min_revision = request.fields.get(b"x-qg-min-revision")
+            if min_revision is not None:
+                await reach(self._refresher, min_revision)
+            visit.catalog = catalog = self._current()
+            if request.method == "OPTIONS" and self._is_preflight(request) and request.raw_path in catalog.routes:
+                return self._replies.preflight(visit)
+            answer = await self._pipeline.answer(visit, catalog, receive)
         except GatewayError as error:
-            await self._sender.problem(visit, error, send)
+            return self._replies.problem(visit, error)
         except ClientGone:
             visit.status = STATUS_CLIENT_GONE
             visit.aborted = True
+            return None
         except Exception as error:  # noqa: BLE001  # whatever it was, the caller learns nothing and the log everything
             self._report(visit, error)
-            await self._sender.internal_error(visit, send)
-        else:
-            await self._send(visit, answer, send)
+            return self._replies.internal_error(visit)
+        if answer.large is None:
+            return self._replies.whole(visit, answer)
+        await self._send_large(visit, answer, answer.large, send)
+        return None
 
-    async def _answer(self, visit: Visit, receive: Receive) -> Answer | None:
-        """The answer; None is the one to a preflight request."""
-        request = visit.request
-        request.check_limits()
-        min_revision = request.fields.get(b"x-qg-min-revision")
-        if min_revision is not None:
-            await reach(self._refresher, min_revision)
-        visit.catalog = catalog = self._refresher.current
+    def _current(self) -> Catalog:
+        """The catalog of this request: taken once. Raises `NotReady`."""
+        catalog = self._refresher.current
         if catalog is None:
             raise NotReady(retry_after_s=NOT_READY_RETRY_AFTER_S)
-        if request.method == "OPTIONS" and self._is_preflight(request) and request.raw_path in catalog.routes:
-            return None
-        return await self._pipeline.answer(visit, catalog, receive)
+        return catalog
+
+    async def _send_large(self, visit: Visit, answer: Answer, large: LargeBody, send: Send) -> None:
+        """The answer has begun: whatever goes wrong from now on aborts it."""
+        try:
+            await send_pieces(visit, self._replies.start_of_large(visit, answer), large, send)
+        except ClientGone:
+            visit.aborted = True
+        except GatewayError as error:
+            visit.error = error
+            visit.aborted = True
+        except Exception as error:  # noqa: BLE001  # as above
+            self._report(visit, error)
+            visit.aborted = True
 
     def _is_preflight(self, request: Request) -> bool:
         fields = request.fields
         return b"access-control-request-method" in fields and self._headers.allows_origin(fields.get(b"origin"))
-
-    async def _send(self, visit: Visit, answer: Answer | None, send: Send) -> None:
-        if answer is None:
-            await self._sender.preflight(visit, send)
-        elif answer.large is None:
-            await self._sender.whole(visit, answer, send)
-        else:
-            try:
-                await self._sender.large(visit, answer, answer.large, send)
-            except ClientGone:
-                visit.aborted = True
-            except GatewayError as error:
-                visit.error = error
-                visit.aborted = True
-            except Exception as error:  # noqa: BLE001  # the answer has begun: all that is left is to abort it
-                self._report(visit, error)
-                visit.aborted = True
 
     def _report(self, visit: Visit, error: Exception) -> None:
         self._observe(

@@ -19,13 +19,17 @@ PATH_LOGGED_MAX = 512
 
 
 class Visit:
-    """Filled in by the gateway and the pipeline alone, as the request passes through them."""
+    """Filled in by the gateway and the pipeline alone, as the request passes through them.
+
+    `ended` is on `time.monotonic()`'s clock, in seconds.
+    """
 
     __slots__ = (
         "aborted",
         "body_bytes",
         "catalog",
         "client_ip",
+        "ended",
         "error",
         "principal",
         "request",
@@ -45,9 +49,10 @@ class Visit:
         self.body_bytes = 0
         self.error: GatewayError | None = None
         self.aborted = False
+        self.ended = request.started
 
-    def served(self, now: float) -> RequestServed:
-        """The one event of this request; `now` is on `time.monotonic()`'s clock."""
+    def served(self) -> RequestServed:
+        """The one event of this request."""
         request = self.request
         route = self.route
         principal = self.principal
@@ -61,7 +66,7 @@ class Visit:
             path=request.raw_path[:PATH_LOGGED_MAX].decode("latin-1"),
             client_ip=self.client_ip,
             status=self.status,
-            duration_ms=round((now - request.started) * 1000, 3),
+            duration_ms=round((self.ended - request.started) * 1000, 3),
             row_count=self.row_count,
             bytes=self.body_bytes,
             revision=None if self.catalog is None else self.catalog.revision,

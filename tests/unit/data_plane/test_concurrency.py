@@ -8,11 +8,12 @@ from qg_core.errors import NodeBusy
 
 def test_node_gate() -> None:
     gate = NodeGate(2)
-    gate.enter()
+    for _ in range(2):
+        gate.enter()
+        gate.check()
     gate.enter()
     with pytest.raises(NodeBusy) as caught:
-        gate.enter()
+        gate.check()
     assert caught.value.headers == {"Retry-After": "1"}
     gate.leave()
-    gate.enter()
-    assert gate.in_flight == 2
+    gate.check()
