@@ -179,6 +179,7 @@ class SqlChecker:
     async def _spawn(self) -> _Child:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the working directory holds no code of ours
             "-m",
             "control_plane.sql_check_child",
             stdin=asyncio.subprocess.PIPE,

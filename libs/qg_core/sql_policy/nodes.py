@@ -100,6 +100,8 @@ def _check_node(node: exp.Expr) -> Iterator[Finding]:
     if kind in _RULE_OF_NODE or not _is_known(node, kind):
         rule = _RULE_OF_NODE.get(kind, "dml" if isinstance(node, (exp.DML, exp.DDL)) else "node")
         yield Finding(offset_of(node), rule, f"This part of the statement ({kind}) is not allowed in a query.")
+    elif isinstance(node, exp.Select) and not node.expressions:
+        yield Finding(offset_of(node), "syntax", "A SELECT without columns.")
     elif isinstance(node, (exp.DPipe, exp.Add)):
         for literal in _glued_literals(node):
             yield concatenation(offset_of(literal))

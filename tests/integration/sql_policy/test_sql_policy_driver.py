@@ -50,7 +50,7 @@ def test_the_corpus(cursor: oracledb.Cursor) -> None:
 
 
 @given(st.lists(st.sampled_from(_MESS), max_size=12), st.sampled_from(["", " "]))
-@settings(max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_mess_of_quotes_and_comments_that_is_accepted(cursor: oracledb.Cursor, mess: list[str], gap: str) -> None:
     statement = f"select {gap.join(mess)} from t where x = :z"
     try:

@@ -79,7 +79,7 @@ _SPLICED = [statement for statement in _STATEMENTS if "match_recognize" not in s
 
 
 @given(st.sampled_from(_SPLICED), st.sampled_from(["nvl(evil(1), 1)", "evil_pkg.f + 1", "evil_seq.nextval"]), st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_call_spliced_into_a_legal_statement_is_found(statement: str, evil: str, data: st.DataObject) -> None:
     code = read(statement).code
     index = data.draw(st.integers(0, len(code) - 1))
@@ -93,7 +93,7 @@ def test_a_call_spliced_into_a_legal_statement_is_found(statement: str, evil: st
 
 
 @given(st.lists(st.tuples(_PIECES, _GAPS), max_size=40))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_nothing_but_a_refusal_comes_out_of_pieces(pieces: list[tuple[str, str]]) -> None:
     with contextlib.suppress(SqlRefused):
         check("select " + "".join(piece + gap for piece, gap in pieces))
