@@ -3,15 +3,16 @@
 Reads and verifies; changes nothing. What it returns can be built and served as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
+from data_plane.catalog import Difference
 from qg_bundle.envelope import Sealed
 from qg_bundle.limits import DELTAS_PER_READ_MAX
 from qg_bundle.reader import BundleReader
 from qg_bundle.rejections import BundleRejected, Reason
-from qg_core.revisions import ChainBroken, Checkpoint, Delta, Manifest, apply_deltas, manifest_of
+from qg_core.revisions import ChainBroken, Checkpoint, Delta, Manifest, SubjectKey, apply_deltas, manifest_of
 
 WANTED_MAX = 20
 
@@ -30,6 +31,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A verified newer state: its manifest, the signed parts that lead there, the new specs' bytes.
 
     `issued_at` is when its newest part was signed (Unix seconds). `held_up` says why it is not newer still.
+    `difference` is from what was served, where deltas tell it.
     """
 
     manifest: Manifest
@@ -38,6 +40,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     bodies: dict[str, bytes]
     issued_at: float
     held_up: BundleRejected | None
+    difference: Difference | None = None
 
 
 class _Lead(msgspec.Struct, frozen=True):
@@ -48,6 +51,12 @@ class _Lead(msgspec.Struct, frozen=True):
     deltas: list[Sealed[Delta]]
     issued_at: float
     stopped: BundleRejected | None
+
+    def changed(self) -> frozenset[SubjectKey]:
+        """Every subject that the deltas put or remove."""
+        return frozenset(
+            SubjectKey(change.kind, change.id) for sealed in self.deltas for change in sealed.value.changes
+        )
 
 
 async def catch_up(
@@ -66,15 +75,18 @@ async def catch_up(
     if served is not None and promised.signed - served.revision <= DELTAS_PER_READ_MAX:
         lead = await _by_deltas(reader, served, None, promised.newest)
         if lead.manifest.revision > served.revision:
-            bodies, rejected = await fetch_specs(reader, lead.manifest, knows)
+            changed = lead.changed()
+            named = [lead.manifest.digests.get(key) for key in changed]
+            bodies, rejected = await fetch_specs(reader, lead.manifest.revision, named, knows)
             if rejected is None:
-                return _step(lead, bodies, at_least)
+                return _step(lead, bodies, at_least, Difference(served, changed))
             lead = _stop(lead, rejected)
     by_checkpoint = await _by_checkpoint(reader, served, promised.newest, lead)
-    bodies, rejected = await fetch_specs(reader, by_checkpoint.manifest, knows)
+    manifest = by_checkpoint.manifest
+    bodies, rejected = await fetch_specs(reader, manifest.revision, manifest.digests.values(), knows)
     if rejected is not None:
         raise rejected
-    return _step(by_checkpoint, bodies, at_least)
+    return _step(by_checkpoint, bodies, at_least, None)
 
 
 async def _by_deltas(
@@ -115,15 +127,15 @@ async def _by_checkpoint(reader: BundleReader, served: Manifest | None, target: 
 
 
 async def fetch_specs(
-    reader: BundleReader, manifest: Manifest, knows: Callable[[str], bool]
+    reader: BundleReader, revision: int, named: Iterable[str | None], knows: Callable[[str], bool]
 ) -> tuple[dict[str, bytes], BundleRejected | None]:
-    """The bytes of the specs that are not known yet; what is missing or altered of them as a rejection."""
-    unknown = [digest for digest in dict.fromkeys(manifest.digests.values()) if not knows(digest)]
+    """The bytes of the named specs that are not known yet; what is missing or altered of them as a rejection."""
+    unknown = [digest for digest in dict.fromkeys(named) if digest is not None and not knows(digest)]
     read = await reader.specs(unknown)
     if not read.missing:
         return read.bodies, None
     wanted = tuple(f"spec:{digest}" for digest in read.missing[:WANTED_MAX])
-    detail = f"{len(read.missing)} specs of revision {manifest.revision} are absent or altered"
+    detail = f"{len(read.missing)} specs of revision {revision} are absent or altered"
     return read.bodies, BundleRejected(read.reason or Reason.MISSING, detail, wanted=wanted)
 
 
@@ -131,7 +143,7 @@ def _stop(lead: _Lead, rejected: BundleRejected) -> _Lead:
     return msgspec.structs.replace(lead, stopped=rejected)
 
 
-def _step(lead: _Lead, bodies: dict[str, bytes], at_least: int) -> Step:
+def _step(lead: _Lead, bodies: dict[str, bytes], at_least: int, difference: Difference | None) -> Step:
     if lead.manifest.revision < at_least:
         detail = f"revision {lead.manifest.revision} is older than {at_least}, which this node has served"
         raise BundleRejected(Reason.OLDER, detail)
@@ -142,4 +154,5 @@ def _step(lead: _Lead, bodies: dict[str, bytes], at_least: int) -> Step:
         bodies=bodies,
         issued_at=lead.issued_at,
         held_up=lead.stopped,
+        difference=difference,
     )

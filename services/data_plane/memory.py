@@ -48,6 +48,8 @@ class Memory:
         self._last_failure = ""
         self._beacon_saved_at = float("-inf")
         self._writing: asyncio.Future[None] | None = None
+        self._numbering: asyncio.Future[None] | None = None
+        self._saved_revision = 0
         self.needs_everything = False
         """Updates were given up: the next `remember` must hold a checkpoint and every spec."""
 
@@ -93,38 +95,48 @@ class Memory:
             return
         self._beacon_saved_at = time.monotonic()
         await self._flush()
-        if self._writing is not None and not self._writing.done():
+        if self._is_writing:
             return
         await self._attempt(lambda: self._file.save_beacon(body), SAVE_WAIT_MAX_S)
 
     async def close(self) -> None:
         """Write what waits, close the file."""
         await self._flush()
+        if self._numbering is not None:
+            await asyncio.wait([self._numbering], timeout=SAVE_WAIT_MAX_S)
         await self._attempt(self._file.close, SAVE_WAIT_MAX_S)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _flush(self) -> None:
-        if not self._waiting or (self._writing is not None and not self._writing.done()):
-            return
-        self._writing = asyncio.ensure_future(self._write_waiting())
-        await asyncio.wait([self._writing], timeout=SAVE_WAIT_MAX_S)
+        if self._waiting and not self._is_writing:
+            self._writing = asyncio.ensure_future(self._write_waiting())
+            await asyncio.wait([self._writing], timeout=SAVE_WAIT_MAX_S)
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._writing is not None and not self._writing.done()
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             update = self._waiting[0]
-
-            def write(update: Update = update) -> bool:
-                # In this order: a bundle ahead of the number is fine, a number ahead of the bundle could not be served.
-                self._file.save(update)
-                self._file.write_highest(update.revision, self._now())
-                return True
-
-            if not await self._attempt(write, None):
+            if not await self._attempt(partial(self._save, update), None):
                 return
             # A checkpoint may have replaced the queue meanwhile.
             if self._waiting and self._waiting[0] is update:
                 self._waiting.popleft()
                 self._waiting_bytes -= _size_of(update)
+            self._saved_revision = max(self._saved_revision, update.revision)
+        # Behind the bundle, and nobody waits for it: it only counts when the bundle is lost. And a number ahead of the
+        # bundle could not be served.
+        if self._numbering is None or self._numbering.done():
+            self._numbering = asyncio.ensure_future(self._attempt(self._write_highest, None))
+
+    def _save(self, update: Update) -> bool:
+        self._file.save(update)
+        return True
+
+    def _write_highest(self) -> None:
+        self._file.write_highest(self._saved_revision, self._now())
 
     async def _attempt(self, step: Callable[[], ResultT], wait_max_s: float | None) -> ResultT | None:
         loop = asyncio.get_running_loop()

@@ -222,7 +222,8 @@ class Refresher:
         """Fetch the specs that the disk had lost; they are served from then on."""
         if not any(item.reason == MISSING for item in catalog.unusable):
             return None
-        bodies, rejected = await fetch_specs(self._reader, catalog.manifest, self._builder.knows)
+        named = catalog.manifest.digests.values()
+        bodies, rejected = await fetch_specs(self._reader, catalog.revision, named, self._builder.knows)
         if bodies:
             step = Step(
                 manifest=catalog.manifest, checkpoint=None, deltas=[], bodies=bodies, issued_at=0.0, held_up=rejected
@@ -259,7 +260,7 @@ class Refresher:
     async def _swap_to(self, step: Step, source: str, now: float | None = None) -> None:
         started = time.perf_counter()
         before = self.current
-        catalog = await self._builder.build(step.manifest, step.bodies, self._now())
+        catalog = await self._builder.build(step.manifest, step.bodies, self._now(), step.difference)
         update = self._chain.follow(step, before.manifest if before is not None else None)
         if source != "disk":
             # On disk before it is served: after a restart without Redis a revoked credential must stay revoked.

@@ -255,15 +255,6 @@ async def deltas(session: AsyncSession, after: int, up_to: int, limit: int) -> l
     return [SealedRow(row.revision, row.delta) for row in rows]
 
 
-async def count_revisions(session: AsyncSession, after: int, up_to: int) -> int:
-    """How many revisions there are in `(after, up_to]`."""
-    return int(
-        (
-            await session.execute(select(func.count()).where(Revision.revision > after, Revision.revision <= up_to))
-        ).scalar_one()
-    )
-
-
 async def digests_changed(session: AsyncSession, after: int, up_to: int) -> set[str]:
     """Every digest that the revisions in `(after, up_to]` put."""
     rows = await session.execute(

@@ -117,21 +117,23 @@ class Activation:
 
     async def _put_between(self, session: AsyncSession, since: int, head: int) -> tuple[int, int]:
         """Put what leads from `since` to `head`; how many specs and deltas. A large step goes by the checkpoint."""
-        checkpoint = await ledger.newest_checkpoint(session, head)
-        steps = await ledger.count_revisions(session, since, head)
-        if checkpoint is not None and (since == 0 or (steps > DELTAS_PER_READ_MAX and checkpoint.revision > since)):
+        mark = await ledger.newest_checkpoint_mark(session, head)
+        # Its bytes may be many: they are read only when Redis does not have them yet.
+        new = mark is not None and mark.revision > since
+        checkpoint = await ledger.newest_checkpoint(session, head) if new else None
+        digests: set[str] = set()
+        after = since
+        if checkpoint is not None and (since == 0 or head - since > DELTAS_PER_READ_MAX):
             digests = self._named_by(checkpoint)
-            since = checkpoint.revision
-        else:
-            digests = set()
-        digests |= await ledger.digests_changed(session, since, head)
+            after = checkpoint.revision
+        digests |= await ledger.digests_changed(session, after, head)
         async for batch in ledger.specs(session, sorted(digests)):
             await self._writer.put_specs([StoredSpec(row.digest, row.body) for row in batch], self._now())
         self._faults.reach(FaultPoint.AFTER_SPECS)
         put = 0
-        while rows := await ledger.deltas(session, since, head, DELTAS_PER_BATCH):
+        while rows := await ledger.deltas(session, after, head, DELTAS_PER_BATCH):
             await self._writer.put_deltas({row.revision: row.body for row in rows})
-            since = rows[-1].revision
+            after = rows[-1].revision
             put += len(rows)
         self._faults.reach(FaultPoint.AFTER_DELTAS)
         if checkpoint is not None:

@@ -89,7 +89,7 @@ async def test_far_behind_it_takes_the_checkpoint(gateway: Gateway, start_node: 
     assert node.refresher.state is NodeState.SERVING
 
 
-async def test_an_edit_reaches_two_nodes_within_100_ms(gateway: Gateway, start_node: StartNode) -> None:
+async def test_an_edit_reaches_two_nodes_at_once(gateway: Gateway, start_node: StartNode) -> None:
     rig = gateway.rig
     one = await start_node(rig.keys, name="one", follow=True)
     two = await start_node(rig.keys, name="two", follow=True)
@@ -101,7 +101,8 @@ async def test_an_edit_reaches_two_nodes_within_100_ms(gateway: Gateway, start_n
     for number in range(20):
         revision = await rig.edit(Endpoint, gateway.public.id, rows_max=100 + number)
         taken.append(await until(lambda revision=revision: min(one.revision, two.revision) >= revision))
-    assert statistics.median(taken) < 0.1, taken
+    # On an idle machine some 20 ms; a tick would take 500 ms at the least, on any.
+    assert statistics.median(taken) < 0.4, taken
 
 
 async def test_a_lost_hint_costs_a_tick(gateway: Gateway, start_node: StartNode) -> None:
