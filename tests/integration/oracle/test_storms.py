@@ -8,7 +8,7 @@ import pytest
 from qg_core.errors import DatabaseBusy, DatabaseUnreachable, DeadlineExceeded, GatewayError, QueryTimedOut
 from qg_oracle.cancelling import CallCancelled, CancelSignal
 from qg_oracle.deadlines import Deadline
-from qg_oracle.events import AbandonedCallEnded, CallRetried, LogonFailed, OracleEvent
+from qg_oracle.events import AbandonedCallEnded, CallAbandoned, CallRetried, LogonFailed, OracleEvent, SessionOpened
 from qg_oracle.execute import ResultStream, execute
 from qg_oracle.pool import Pool
 from qg_oracle.pools import Pools
@@ -19,6 +19,7 @@ from tests.integration.oracle.valve import Valve
 
 TAGS = make_tags("bearer:storm", "orders", "request")
 ONE = "select 1 as one from dual"
+SLOW = "select qg_sleep(60) as s from dual"
 MANY = "select level as n, 'text of some length' as t from dual connect by level <= 20000"
 
 
@@ -27,18 +28,51 @@ async def run(pool: Pool, sql: str = ONE, *, timeout_ms: int = 5_000, cancel: Ca
     return b"".join([chunk async for chunk in stream])
 
 
-async def test_a_thousand_clients_that_vanish_in_the_middle(
+async def test_a_thousand_clients_that_vanish_in_the_middle_of_a_query(
+    pools: Pools, make_target: MakeTarget, events: list[OracleEvent]
+) -> None:
+    pool = pools.get(make_target(pool_min=40, pool_max=40))
+    await quiet(pool)
+    chance = random.Random(11)
+    at_once = asyncio.Semaphore(40)
+
+    async def vanish(number: int) -> None:
+        async with at_once:
+            signal = CancelSignal()
+            call = asyncio.ensure_future(run(pool, SLOW, timeout_ms=60_000, cancel=signal))
+            await asyncio.sleep(0.04 + chance.random() * 0.1)
+            if number % 2:
+                signal.fire("client gone")
+            else:
+                call.cancel()
+            done, _ = await asyncio.wait({call})
+            if not call.cancelled():
+                assert isinstance(done.pop().exception(), CallCancelled)
+
+    await asyncio.gather(*(vanish(number) for number in range(1_000)))
+    await settled(pools)
+    assert pools.statistics()[0].waiting == 0
+    abandoned = [event for event in events if isinstance(event, CallAbandoned)]
+    ended = [event for event in events if isinstance(event, AbandonedCallEnded)]
+    assert len(abandoned) == len(ended) > 300  # the others left before their query was on its way
+    assert not any(event.dropped for event in ended)
+    assert sum(isinstance(event, SessionOpened) for event in events) <= 80  # sessions survive it
+    assert await asyncio.gather(*(run(pool) for _ in range(100))) == [b'{"ONE":1}'] * 100
+
+
+async def test_a_thousand_clients_that_vanish_anywhere(
     pools: Pools, make_target: MakeTarget, standin: StandinServer
 ) -> None:
+    """While they wait for one of five sessions, in a query, between batches of a large answer, or when it is done."""
     pool = pools.get(make_target(pool_max=5))
     await run(pool)
-    standin.faults.delay_ms = 20
+    standin.faults.delay_ms = 5
     chance = random.Random(7)
 
     async def vanish(number: int) -> None:
         signal = CancelSignal()
         call = asyncio.ensure_future(run(pool, MANY if number % 3 == 0 else ONE, timeout_ms=20_000, cancel=signal))
-        await asyncio.sleep(chance.random() * 0.5)
+        await asyncio.sleep(chance.random() * 2)
         if number % 2:
             signal.fire("client gone")
         else:

@@ -1,7 +1,10 @@
 """Values on their way from the database to JSON, through the real driver."""
 
+import base64
 import datetime
 import json
+import os
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -123,3 +126,15 @@ async def test_a_bind_that_is_no_oracle_number_fails_and_the_session_lives_on(as
         await ask("select :v as n from dual", {"v": value})
     assert caught.value.cause_code in {"DPY-4003", "DPY-4004"}
     assert await ask("select 1 as n from dual") == '[{"N":1}]'
+
+
+@pytest.mark.skipif("ORACLE_TEST_DSN" in os.environ, reason="the demo tables are the stand-in's")
+async def test_columns_of_every_kind_in_the_demo_tables(ask: Any) -> None:
+    contract = json.loads(await ask("select signed_at, remarks, total_value from supplier_contracts where rownum <= 1"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?", contract[0]["SIGNED_AT"])  # no invented zone
+    assert len(contract[0]["REMARKS"]) > 100
+    item = json.loads(await ask("select drawing from items where drawing is not null and rownum <= 1"))
+    assert base64.b64decode(item[0]["DRAWING"], validate=True).startswith(b"drawing")
+    order = json.loads(await ask("select order_guid, ordered_on, placed_at from orders where rownum <= 1"))
+    assert re.fullmatch("[0-9A-F]{32}", order[0]["ORDER_GUID"])
+    assert order[0]["ORDERED_ON"].endswith("T00:00:00")
