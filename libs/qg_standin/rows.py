@@ -14,6 +14,8 @@ from qg_standin.engine_pool import EnginePool
 
 BATCH_ROWS_MAX = 2000
 BATCH_ROWS_MIN = 100
+LOB_BATCH_ROWS_MAX = 32
+"""A batch is held as a whole, and LOBs may be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ class StreamSource:
     """
 
     def __init__(
-        self, engine: EngineSession, encoders: Sequence[ColumnEncoder], *, pool: EnginePool | None = None
+        self,
+        engine: EngineSession,
+        encoders: Sequence[ColumnEncoder],
+        *,
+        has_lobs: bool = False,
+        pool: EnginePool | None = None,
     ) -> None:
+        self._batch_rows_max = LOB_BATCH_ROWS_MAX if has_lobs else BATCH_ROWS_MAX
         self._engine = engine
         self._encoders = encoders
         self._pool = pool
@@ -103,7 +111,7 @@ class StreamSource:
 
     def take(self, rows_wanted: int) -> Taken:
         """At most `rows_wanted` rows, perhaps fewer without being the last; blocks."""
-        wanted = min(rows_wanted, BATCH_ROWS_MAX)
+        wanted = min(rows_wanted, self._batch_rows_max)
         while len(self._pending) <= wanted and not self._ended:
             self._fill(wanted)
         part = self._pending[:wanted]
@@ -115,13 +123,13 @@ class StreamSource:
         held = sum(map(len, self._pending))
         while not self._ended:
             before = len(self._pending)
-            self._fill(BATCH_ROWS_MAX)
+            self._fill(self._batch_rows_max)
             held += sum(map(len, self._pending[before:]))
             if held > bytes_max:
                 raise MemoryError("an open result is too large to be set aside")
 
     def _fill(self, wanted: int) -> None:
-        batch = min(max(wanted + 1, BATCH_ROWS_MIN), BATCH_ROWS_MAX)
+        batch = min(max(wanted + 1, BATCH_ROWS_MIN), self._batch_rows_max)
         rows = self._engine.fetch(batch)
         encoded = encode_batch(rows, self._encoders)
         self._pending += encoded

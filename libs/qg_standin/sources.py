@@ -63,10 +63,10 @@ class Sources:
             if in_transaction:
                 self.set_aside()
                 engine = self._transaction.engine()
-                source = StreamSource(engine, encoders)
+                source = StreamSource(engine, encoders, has_lobs=plan.has_lobs)
             else:
                 engine = self._shared.engines.acquire()
-                source = StreamSource(engine, encoders, pool=self._shared.engines)
+                source = StreamSource(engine, encoders, has_lobs=plan.has_lobs, pool=self._shared.engines)
                 if cacheable:
                     source.keep_for(self._shared.cache, key, generation)
             cursor.source = source

@@ -94,7 +94,7 @@ class Planner:
         try:
             bind_kinds = dict(zip(names, kinds, strict=False))
             plan, depends_on_session = self._make(sql, bind_kinds, values, around, engine)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError, SqlglotError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, SqlglotError) as error:
             # A tree of a shape the rules do not expect: the statement fails, the session goes on.
             _log.exception("no plan for a statement")
             raise unsupported("this statement") from error
@@ -150,8 +150,9 @@ class Planner:
         if action is Action.DEFINE:
             assert definition.query is not None  # noqa: S101  (for the type checker)
             return Plan(action, f"{definition.sql} {tree.sql('duckdb')}", columns, definition=definition), True
+        used = _parameters(tree)
         plan = Plan(
-            action, _shaped(tree, columns, found), columns, _parameters(tree), sleeps,
+            action, _shaped(tree, columns, found), columns, used, sleeps,
             is_stable and session_columns is None,
         )  # fmt: skip
         return plan, session_columns is not None
@@ -174,15 +175,17 @@ def _parameters(tree: exp.Expr) -> frozenset[str]:
 
 def _describe(tree: exp.Expr, values: Mapping[str, BindValue], engine: EngineSession) -> list[EngineColumn]:
     """The result's columns, without computing a row."""
-    empty = tree.copy()
-    if isinstance(empty, exp.Subquery):
-        empty = empty.unnest()
-    if not isinstance(empty, exp.Query):
+    query = tree.unnest() if isinstance(tree, exp.Subquery) else tree
+    if not isinstance(query, exp.Query):
         raise unsupported("a query of this form")
-    empty.set("limit", exp.Limit(expression=exp.Literal.number(0)))
-    empty.set("offset", None)
-    used = _parameters(empty)
-    columns = engine.execute(empty.sql("duckdb"), {name: v for name, v in values.items() if name in used})
+    # The limit is replaced for the moment: copying a large tree costs more than parsing it.
+    limit, offset = query.args.get("limit"), query.args.get("offset")
+    query.set("limit", exp.Limit(expression=exp.Literal.number(0)))
+    query.set("offset", None)
+    text, used = query.sql("duckdb"), _parameters(query)
+    query.set("limit", limit)
+    query.set("offset", offset)
+    columns = engine.execute(text, {name: value for name, value in values.items() if name in used})
     engine.fetch(1)
     return columns
 
@@ -191,7 +194,7 @@ def _shaped(tree: exp.Expr, columns: Sequence[Column], found: Sequence[EngineCol
     """The query wrapped so that each column comes in the shape its encoder wants."""
     names = [f"c{i}" for i in range(1, len(columns) + 1)]
     shapes = [_shape(column, entry).format(name) for column, entry, name in zip(columns, found, names, strict=True)]
-    return f"select {', '.join(shapes)} from ({tree.sql('duckdb')}) as qg({', '.join(names)})"
+    return f"select {', '.join(shapes)} from ({tree.sql('duckdb', copy=False)}) as qg({', '.join(names)})"
 
 
 def _shape(column: Column, entry: EngineColumn) -> str:

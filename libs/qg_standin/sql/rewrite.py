@@ -76,7 +76,9 @@ def _divide(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
     return call("ora_div", node.this.copy(), divisor.copy())
 
 
-def _concatenate(node: exp.Expr, _kinds: Kinds) -> exp.Expr:
+def _concatenate(node: exp.Expr, _kinds: Kinds) -> exp.Expr | None:
+    if isinstance(node.parent, exp.DPipe):
+        return None  # the outermost takes the whole chain
     parts = [part.copy() for part in node.flatten()]
     return call("concat", *parts)
 
