@@ -97,5 +97,6 @@ class Lease:
             else:
                 session.doubtful = False
                 return True
-        self.lose(code)
+        self.session = None
+        self._pool.lose_silent(session, code)
         return False

@@ -43,8 +43,19 @@ class HostRefused(OSError):
     """A name led to an address this gateway may not reach."""
 
 
-async def open_connection(target: ConnectionTarget, hosts_allowed: tuple[str, ...] = ()) -> oracledb.AsyncConnection:
-    """A signed-in connection whose session runs in UTC.
+async def make_tls(target: ConnectionTarget) -> ssl.SSLContext:
+    """The TLS context of a target, made in a thread: reading the system's trust store takes tens of milliseconds."""
+    return await asyncio.to_thread(tls_context, target.wallet)
+
+
+def needs_tls(target: ConnectionTarget) -> bool:
+    return any(address.protocol == "tcps" for address in target.addresses)
+
+
+async def open_connection(
+    target: ConnectionTarget, hosts_allowed: tuple[str, ...] = (), tls: ssl.SSLContext | None = None
+) -> oracledb.AsyncConnection:
+    """A signed-in connection whose session runs in UTC; `tls` is the target's context if it was made already.
 
     Takes at most `LOGON_TIMEOUT_S`. Raises what the driver raises, `TimeoutError`, `OSError`, or `ValueError` for a
     target that can't be written as a descriptor or a wallet that is none. `qg_oracle.errors.classify` knows them all.
@@ -56,7 +67,8 @@ async def open_connection(target: ConnectionTarget, hosts_allowed: tuple[str, ..
         random.shuffle(addresses)
     if not target.failover:
         addresses = addresses[:1]
-    tls = tls_context(target.wallet) if any(item.protocol == "tcps" for item in addresses) else None
+    if tls is None and needs_tls(target):
+        tls = await make_tls(target)
     deadline = Deadline.after_ms(int(LOGON_TIMEOUT_S * 1000))
     last_error: Exception | None = None
     for address in addresses:

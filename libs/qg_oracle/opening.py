@@ -1,13 +1,14 @@
 """Opening sessions for a pool: each in its own task, bounded, with backoff, told as events."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 
 from qg_oracle.backoff import Backoff
 from qg_oracle.errors import classify
 from qg_oracle.events import LogonFailed, Observe, SessionOpened
-from qg_oracle.logon import open_connection
+from qg_oracle.logon import make_tls, needs_tls, open_connection
 from qg_oracle.sessions import Session
 from qg_oracle.targets import ConnectionTarget
 
@@ -33,6 +34,7 @@ class Opener:
         self._hosts_allowed = hosts_allowed
         self._on_session = on_session
         self._on_change = on_change
+        self._tls: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -54,7 +56,9 @@ class Opener:
     async def _open(self) -> None:
         started = time.monotonic()
         try:
-            connection = await open_connection(self._target, self._hosts_allowed)
+            if self._tls is None and needs_tls(self._target):
+                self._tls = await make_tls(self._target)
+            connection = await open_connection(self._target, self._hosts_allowed, self._tls)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._failed(error)
             return

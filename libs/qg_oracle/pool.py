@@ -161,6 +161,15 @@ class Pool:
         self._suspect_before = time.monotonic()
         self._lose(session, code)
 
+    def lose_silent(self, session: Session, code: str) -> None:
+        """The same for a session that answered no ping: what has been idle for longer was forgotten by the same
+        firewall, and would cost every caller the same wait."""
+        older = [free for free in self._free if free.returned_at <= session.returned_at]
+        self._free = [free for free in self._free if free.returned_at > session.returned_at]
+        for free in older:
+            self._lose(free, "silent")
+        self.lose(session, code)
+
     def drop(self, session: Session) -> None:
         """Close the caller's session, whatever state it is in."""
         self.busy -= 1

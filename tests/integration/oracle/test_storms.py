@@ -161,6 +161,21 @@ async def test_a_server_that_hangs_costs_the_session_and_nothing_else(
     assert await retried(pool) == b'{"ONE":1}'
 
 
+async def test_sessions_that_a_firewall_forgot_cost_one_wait_together(
+    pools: Pools, make_target: MakeTarget, valve: Valve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pools.get(make_target(port=valve.port, pool_min=4, pool_max=8))
+    await quiet(pool)
+    monkeypatch.setattr("qg_oracle.leases.PING_TIMEOUT_MS", 300)
+    monkeypatch.setattr("qg_oracle.pool.PING_AFTER_IDLE_S", 0.0)
+    valve.strand()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await run(pool) == b'{"ONE":1}'
+    assert loop.time() - began < 2.0  # once 0.6 and not four times
+    monkeypatch.setattr("qg_oracle.sessions.CLOSE_TIMEOUT_MS", 100)
+
+
 async def test_all_connections_dropped_while_idle_is_not_noticed_by_callers(
     pools: Pools, make_target: MakeTarget, standin: StandinServer
 ) -> None:

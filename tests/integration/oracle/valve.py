@@ -19,6 +19,8 @@ class Valve:
         self.accepted = 0
         self.chunks_before_freeze: int | None = None
         """Chunks of a client that still pass until everything freezes; None for no end."""
+        self._stranded_up_to = 0
+        self._closed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -32,6 +34,7 @@ class Valve:
             self._listener.close()
         self.thaw()
         self.cut()
+        self._closed.set()
         if self._serving:
             await asyncio.wait(self._serving, timeout=5)
 
@@ -43,6 +46,10 @@ class Valve:
         self.chunks_before_freeze = None
         self._open.set()
 
+    def strand(self) -> None:
+        """Let the connections that exist fall silent for ever, as a firewall does; new ones pass."""
+        self._stranded_up_to = self.accepted
+
     def cut(self) -> None:
         """Abort every connection."""
         for writer in list(self._writers):
@@ -50,6 +57,7 @@ class Valve:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        number = self.accepted
         task = asyncio.current_task()
         if task is not None:
             self._serving.add(task)
@@ -61,13 +69,17 @@ class Valve:
             return
         self._writers |= {writer, up_writer}
         try:
-            await asyncio.gather(self._pass(reader, up_writer, counted=True), self._pass(up_reader, writer))
+            await asyncio.gather(
+                self._pass(number, reader, up_writer, counted=True), self._pass(number, up_reader, writer)
+            )
         finally:
             for end in (writer, up_writer):
                 self._writers.discard(end)
                 end.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
+    async def _pass(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False
+    ) -> None:
         try:
             while chunk := await reader.read(65_536):
                 if counted and self.chunks_before_freeze is not None:
@@ -75,6 +87,8 @@ class Valve:
                         self.freeze()
                     self.chunks_before_freeze -= 1
                 await self._open.wait()
+                if number <= self._stranded_up_to:
+                    await self._closed.wait()
                 writer.write(chunk)
                 await writer.drain()
         except OSError:
