@@ -1,15 +1,16 @@
 """Fleets on servers of the test run, and on servers that a test may kill."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from qg_devstack.databases import create_database, create_login
-from qg_devstack.servers import PostgresServer, RedisServer, StandinAddress
+from qg_devstack.databases import create_database, create_login, drop_database, drop_login
+from qg_devstack.servers import PostgresAddress, PostgresServer, RedisServer, StandinAddress
 from qg_store import migrate
-from tests.e2e.fleet import Fleet
+from tests.e2e.fleet import Admin, Fleet, Running
 from tests.fixtures.postgres import StartPostgres
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
@@ -52,3 +53,42 @@ def mortal(
         yield Mortal(fleet, postgres, redis)
     finally:
         fleet.stop()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One control plane and one data plane for a whole module: made once, since starting them costs seconds."""
+
+    fleet: Fleet
+    control_plane: Running
+    node: Running
+    admin: Admin
+    connection: str
+
+
+@pytest.fixture(scope="module")
+def standing(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresAddress, standin_server: StandinAddress
+) -> Iterator[Standing]:
+    """A running gateway with a connection to the stand-in; tests of one module share it."""
+    directory = tmp_path_factory.mktemp("standing")
+    name = f"standing_{secrets.token_hex(6)}"
+    migrate.upgrade(create_database(postgres_server, name))
+    create_login(postgres_server, name, _PASSWORD, group="qg_app")
+    redis = RedisServer(tmp_path_factory.mktemp("standing-redis"))
+    app_url = PostgresAddress(postgres_server.host, postgres_server.port, name, _PASSWORD).url(name)
+    try:
+        redis.start()
+        fleet = Fleet(directory, app_url, redis.address.url(), standin_server)
+        try:
+            node = fleet.data_plane(ready=False)
+            control_plane = fleet.control_plane()
+            node.service.wait_ready()
+            with fleet.admin(control_plane) as admin:
+                yield Standing(fleet, control_plane, node, admin, admin.connection(standin_server))
+        finally:
+            fleet.stop()
+    finally:
+        redis.kill()
+        drop_database(postgres_server, name)
+        drop_login(postgres_server, name)

@@ -1,5 +1,6 @@
 """Whole gateways for end-to-end tests: control planes and data planes as real processes on servers of one test."""
 
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -183,6 +184,19 @@ _NO_TLS = ssl.create_default_context()
 def get(node: Running, path: str, **headers: str) -> httpx.Response:
     """One data request on a connection of its own."""
     return httpx.get(f"{node.url}/api/v1/data/{path}", headers=headers, timeout=15, trust_env=False, verify=_NO_TLS)
+
+
+def send_raw(node: Running, target: bytes, *headers: bytes, method: bytes = b"GET") -> tuple[int, bytes]:
+    """Status and body of a request whose bytes no client library would send; status 0 when there was no answer."""
+    host, port = node.url.removeprefix("http://").split(":")
+    lines = [method + b" " + target + b" HTTP/1.1", b"Host: test", b"Connection: close", *headers]
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
+        answer = b""
+        while received := connection.recv(65_536):
+            answer += received
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return (int(head.split(b" ", 2)[1]) if head else 0), body
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 15.0) -> float:
