@@ -1,12 +1,13 @@
 """All pools of a process: one per distinct target, made on first use, kept while a catalog needs it."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 
 from qg_core.errors import DatabaseBusy
 from qg_oracle.deadlines import Deadline
-from qg_oracle.events import Observe, PoolOpened, unobserved
+from qg_oracle.events import Observe, OracleEvent, PoolOpened, unobserved
 from qg_oracle.pool import Pool, PoolStatistics
 from qg_oracle.targets import ConnectionTarget, fingerprint
 
@@ -14,6 +15,21 @@ POOLS_MAX = 500
 """Pools of one process, retired ones that still hold sessions included."""
 
 TEND_EVERY_S = 15.0
+
+
+_logger = logging.getLogger(__name__)
+
+
+def _harmless(observe: Observe) -> Observe:
+    """An observer that fails must not keep a session from being given back or cancelled."""
+
+    def tell(event: OracleEvent) -> None:
+        try:
+            observe(event)
+        except Exception:
+            _logger.exception("an observer failed on %s", type(event).__name__)
+
+    return tell
 
 
 class Pools:
@@ -26,7 +42,7 @@ class Pools:
         hosts_allowed: tuple[str, ...] = (),
         pools_max: int = POOLS_MAX,
     ) -> None:
-        self._observe = observe
+        self._observe = _harmless(observe)
         self._hosts_allowed = hosts_allowed
         self._pools_max = pools_max
         self._key = secrets.token_bytes(32)
