@@ -37,7 +37,7 @@ async def test_wrong_password_and_unknown_user_look_the_same(plane: Plane) -> No
 async def test_unknown_users_cost_the_same_work(make_plane: MakePlane) -> None:
     plane = await make_plane(ADMIN_PASSWORD_HASH=hash_password(PASSWORD))
     times: dict[str, list[float]] = {"ada": [], "nobody": []}
-    for _ in range(4):
+    for _ in range(2):
         for name, found in times.items():
             begun = time.perf_counter()
             await plane.client.post(LOGIN, json={"username": name, "password": "wrong password"})
@@ -129,7 +129,7 @@ async def test_tokens_end(make_plane: MakePlane) -> None:
         ({"sub": "nobody"}, "HS256", "k" * 64),
         ({"role": "admin"}, "HS512", "k" * 64),
         ({}, "HS256", "j" * 64),
-        ({}, "none", None),
+        ({}, "none", ""),
     ):
         forged = jwt.encode({**claims, **change}, key, algorithm=algorithm)
         answer = await plane.client.get("/api/v1/auth/me", headers={"authorization": f"Bearer {forged}"})
