@@ -7,7 +7,6 @@ condition and told by its report; the loop itself never ends and never raises.
 import asyncio
 import random
 import time
-import traceback
 from collections.abc import Callable
 
 import msgspec
@@ -22,7 +21,8 @@ from data_plane.hints import Hints
 from data_plane.memory import Memory
 from data_plane.recall import verified_step
 from data_plane.staleness import Staleness
-from data_plane.state_file import Update
+from data_plane.telling import Telling
+from data_plane.tidy import Tidy
 from data_plane.waiters import Waiters
 from qg_bundle.envelope import Sealed
 from qg_bundle.link import LINK_ERRORS, end_tasks
@@ -31,26 +31,15 @@ from qg_bundle.rejections import BundleRejected, Reason
 from qg_core.nodes import NodeState
 from qg_core.revisions import Beacon
 from qg_core.signatures import Verifier
-from qg_telemetry.events import (
-    CatalogRejected,
-    CatalogSwapped,
-    NodeStateChanged,
-    Observe,
-    RedisFound,
-    RedisLost,
-    SpecsUnusable,
-    UnforeseenError,
-)
+from qg_telemetry.events import Observe
 
 TICK_MIN_S = 0.5
 TICK_MAX_S = 1.0
-RETRY_MAX_S = 4.0
+RETRY_MAX_S = 2.0
 """A tick of a node whose attempts keep failing; a hint still wakes it at once."""
 
 LOOK_SPACING_MIN_S = 0.02
 PASS_TIMEOUT_S = 60.0
-HEAVY_RETRY_S = 30.0
-SUBJECTS_SHOWN_MAX = 20
 
 
 class Refresher:
@@ -76,22 +65,20 @@ class Refresher:
         self._builder = builder
         self._memory = memory
         self._staleness = staleness
-        self._observe = observe
         self._on_swap = on_swap
         self._now = now
         self._hints = Hints(redis)
         self._waiters = Waiters()
         self._chain = Chain()
+        self._tidy = Tidy(self._reader, memory, self._chain)
         self._looked_at = 0.0
-        self._heavy_at = float("-inf")
         self._failures = 0
-        self._told = ("", "")
         self._beacon_rejected: BundleRejected | None = None
-        self._state = NodeState.STARTING
         self._task: asyncio.Task[None] | None = None
         self.current: Catalog | None = None
         """What is served; replaced as a whole."""
         self.condition = Condition(staleness)
+        self._telling = Telling(observe, self.condition)
         self.beacon: Sealed[Beacon] | None = None
         self.highest = 0
         """The highest revision that this node ever served, also before it was restarted."""
@@ -154,7 +141,8 @@ class Refresher:
     def drain(self) -> None:
         """This node is being stopped: its report says so."""
         self.condition.draining = True
-        self._tell_state()
+        if self._telling.state(self.state, self.revision):
+            self.on_change()
 
     async def close(self) -> None:
         """Stop following; what is served stays."""
@@ -174,14 +162,12 @@ class Refresher:
             self._reject(rejected)
         except LINK_ERRORS as error:
             self._failures += 1
-            kind, detail = type(error).__name__, (str(error).splitlines() or [""])[0][:200]
-            if self.condition.redis_lost(f"{kind}: {detail}"):
-                self._observe(RedisLost(error=kind, detail=detail))
+            self._telling.redis_lost(error)
         except Exception as error:  # noqa: BLE001 - a loop that ends would leave this node behind for good
             self._failures += 1
-            trace = "".join(traceback.format_exception(error))[-8_000:]
-            self._observe(UnforeseenError(where="refresh", error=type(error).__name__, traceback=trace))
-        self._tell_state()
+            self._telling.unforeseen(error)
+        if self._telling.state(self.state, self.revision):
+            self.on_change()
 
     async def _follow(self) -> None:
         while True:
@@ -194,8 +180,7 @@ class Refresher:
 
     async def _look(self) -> None:
         glance = await self._reader.glance()
-        if (away_s := self.condition.redis_found()) is not None:
-            self._observe(RedisFound(away_s=away_s))
+        self._telling.redis_found()
         self._beacon_rejected = None
         if glance.beacon_body and (self.beacon is None or glance.beacon_body != self.beacon.body):
             self._hear(glance.beacon_body, self._now())
@@ -203,7 +188,8 @@ class Refresher:
         self._judge(glance, rejected)
         if self.beacon is not None:
             await self._memory.remember_beacon(self.beacon.body)
-        await self._tidy_disk()
+        if self.current is not None:
+            await self._tidy.run(self.current.manifest)
 
     async def _catch_up(self, glance: Glance) -> BundleRejected | None:
         """Take everything that is newer; why there is something that could not be taken."""
@@ -270,18 +256,8 @@ class Refresher:
         self._staleness.serves(catalog.revision, step.issued_at, self._now() if now is None else now)
         self._waiters.reached(catalog.revision)
         self._on_swap(catalog)
-        self._observe(
-            CatalogSwapped(
-                revision=catalog.revision,
-                previous=before.revision if before is not None else 0,
-                endpoints=len(catalog.routes),
-                unusable=len(catalog.unusable),
-                source=source,
-                build_ms=(time.perf_counter() - started) * 1_000,
-            )
-        )
-        if catalog.unusable:
-            self._tell_unusable(catalog)
+        previous = before.revision if before is not None else 0
+        self._telling.swapped(catalog, previous, source, (time.perf_counter() - started) * 1_000)
         self.on_change()
 
     async def _with_remembered_bodies(self, step: Step) -> Step:
@@ -290,57 +266,8 @@ class Refresher:
         bodies = await self._memory.specs(wanted)
         return msgspec.structs.replace(step, bodies=bodies)
 
-    async def _tidy_disk(self) -> None:
-        """Shorten a long chain, or write everything afresh after the disk had failed for long."""
-        served = self.current.manifest if self.current is not None else None
-        everything = self._memory.needs_everything
-        if served is None or not (everything or self._chain.too_long):
-            return
-        if time.monotonic() - self._heavy_at < HEAVY_RETRY_S:
-            return
-        self._heavy_at = time.monotonic()
-        newest = await self._reader.newest_checkpoint_revision()
-        if newest is None or newest > served.revision:
-            return
-        update: Update | None = self._chain.shorten(await self._reader.checkpoint(newest), served)
-        if update is not None and everything:
-            read = await self._reader.specs(list(dict.fromkeys(served.digests.values())))
-            update = msgspec.structs.replace(update, specs=read.bodies)
-        if update is not None:
-            await self._memory.remember(update)
-
     def _reject(self, rejected: BundleRejected) -> None:
-        self.condition.rejected = rejected
-        told = (rejected.reason.value, rejected.detail)
-        if told != self._told:
-            self._told = told
-            self._observe(CatalogRejected(reason=told[0], detail=told[1], revision=self.revision))
-            self.on_change()
-
-    def _tell_unusable(self, catalog: Catalog) -> None:
-        shown = tuple(f"{item.subject.kind}:{item.subject.id}" for item in catalog.unusable[:SUBJECTS_SHOWN_MAX])
-        first = catalog.unusable[0]
-        self._observe(
-            SpecsUnusable(
-                revision=catalog.revision,
-                total=len(catalog.unusable),
-                subjects=shown,
-                detail=f"{first.reason}: {first.detail}"[:300],
-            )
-        )
-
-    def _tell_state(self) -> None:
-        state = self.state
-        if state is not self._state:
-            previous, self._state = self._state, state
-            self._observe(
-                NodeStateChanged(
-                    state=state.value,
-                    previous=previous.value,
-                    revision=self.revision,
-                    last_error=self.condition.last_error,
-                )
-            )
+        if self._telling.rejected(rejected, self.revision):
             self.on_change()
 
 

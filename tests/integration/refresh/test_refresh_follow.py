@@ -3,8 +3,10 @@
 import asyncio
 import statistics
 import time
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from qg_bundle import keys
 from qg_bundle.node_reports import read_reports
@@ -212,3 +214,38 @@ async def _reported(rig: Rig, *, revision: int, state: NodeState) -> bool:
 
 async def _lost(revision: int) -> None:
     """Nobody hears it."""
+
+
+NODE_RIGHTS = (
+    "on",
+    ">node-password",
+    "resetkeys",
+    "%R~qg:*",
+    "%W~qg:node:*",
+    "%W~qg:nodes",
+    "resetchannels",
+    "&qg:hint",
+    "-@all",
+    *("+getrange", "+strlen", "+set", "+zadd", "+zrem", "+unlink"),
+    *("+subscribe", "+unsubscribe", "+ping", "+select", "+client|setinfo"),
+)
+"""What docs/architecture.md says a data plane's Redis user needs."""
+
+
+async def test_a_node_needs_few_rights(gateway: Gateway, start_node: StartNode, redis_url: str) -> None:
+    redis = gateway.rig.redis
+    await redis.execute_command("ACL", "SETUSER", "qg-node", *NODE_RIGHTS)  # type: ignore[no-untyped-call]  # untyped
+    try:
+        parts = urlsplit(redis_url)
+        url = urlunsplit(parts._replace(netloc=f"qg-node:node-password@{parts.hostname}:{parts.port}"))
+        node = await start_node(gateway.rig.keys, url=url, follow=True)
+        await until(lambda: _listeners(gateway.rig, 1))
+        revision = await gateway.rig.edit(Endpoint, gateway.public.id, rows_max=77)
+        await gateway.rig.parts.activation.run()
+        await until(lambda: _reported(gateway.rig, revision=revision, state=NodeState.SERVING))
+        with pytest.raises(NoPermissionError):
+            await node.redis.set(keys.HEAD, 99)
+        await node.close()
+        assert await read_reports(redis) == []
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "qg-node")  # type: ignore[no-untyped-call]  # untyped

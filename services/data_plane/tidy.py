@@ -1,0 +1,39 @@
+"""Keeping what is on disk short and whole, now and then, when Redis has what that takes."""
+
+import time
+
+import msgspec
+
+from data_plane.chain import Chain
+from data_plane.memory import Memory
+from qg_bundle.reader import BundleReader
+from qg_core.revisions import Manifest
+
+RETRY_S = 30.0
+
+
+class Tidy:
+    """Shortens a long chain of deltas; writes everything afresh after the disk had failed for long."""
+
+    def __init__(self, reader: BundleReader, memory: Memory, chain: Chain) -> None:
+        self._reader = reader
+        self._memory = memory
+        self._chain = chain
+        self._tried_at = float("-inf")
+
+    async def run(self, served: Manifest) -> None:
+        """Do what is due. Raises `BundleRejected` and one of `link.LINK_ERRORS`."""
+        everything = self._memory.needs_everything
+        if not (everything or self._chain.too_long) or time.monotonic() - self._tried_at < RETRY_S:
+            return
+        self._tried_at = time.monotonic()
+        newest = await self._reader.newest_checkpoint_revision()
+        if newest is None or newest > served.revision:
+            return
+        update = self._chain.shorten(await self._reader.checkpoint(newest), served)
+        if update is None:
+            return
+        if everything:
+            read = await self._reader.specs(list(dict.fromkeys(served.digests.values())))
+            update = msgspec.structs.replace(update, specs=read.bodies)
+        await self._memory.remember(update)
