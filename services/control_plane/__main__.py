@@ -66,6 +66,9 @@ async def _serve(control_plane: ControlPlane, settings: Settings, observer: Obse
 
     observer.metrics.bind("qg_ready", lambda: float(ready()[0]))
     observer.metrics.bind("qg_requests_running", lambda: app.running)
+    health = control_plane.health
+    observer.metrics.bind("qg_revision", lambda: health.last.head)
+    observer.metrics.bind("qg_activation_pending", lambda: health.last.head - health.last.activated)
     observer.metrics.bind("qg_password_checks_queued", lambda: control_plane.passwords.queued)
     return await serve(
         app,

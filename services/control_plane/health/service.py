@@ -6,12 +6,12 @@ import time
 
 import msgspec
 from redis.asyncio import Redis
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.publishing.activator import Activator
 from qg_bundle.link import LINK_ERRORS
 from qg_store.engine import SessionFactory
+from qg_store.repositories import publishing as ledger
+from qg_store.repositories.publishing import Heads
 
 LOOK_TIMEOUT_S = 2.0
 REMEMBERED_S = 0.5
@@ -29,6 +29,9 @@ class Health(msgspec.Struct, frozen=True):
     database: str
     redis: str
     publishing: str
+    head: int = 0
+    """The newest revision, as of the last look at Postgres that succeeded."""
+    activated: int = 0
 
     @property
     def ready(self) -> bool:
@@ -36,7 +39,7 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def checks(self) -> dict[str, str]:
-        return msgspec.structs.asdict(self)
+        return {"database": self.database, "redis": self.redis, "publishing": self.publishing}
 
 
 class HealthWatch:
@@ -65,8 +68,12 @@ class HealthWatch:
         """How things are now, at most `REMEMBERED_S` ago."""
         async with self._lock:
             if time.monotonic() - self._looked_at > REMEMBERED_S:
-                database, redis = await asyncio.gather(self._database(), self._redis_answers())
-                self.last = Health(database, redis, "retrying" if self._activator.last_errors else OK)
+                heads, redis = await asyncio.gather(self._heads(), self._redis_answers())
+                publishing = "retrying" if self._activator.last_errors else OK
+                if heads is None:
+                    self.last = Health(AWAY, redis, publishing, self.last.head, self.last.activated)
+                else:
+                    self.last = Health(OK, redis, publishing, heads.head, heads.activated)
                 self._looked_at = time.monotonic()
             return self.last
 
@@ -75,13 +82,13 @@ class HealthWatch:
             await self.look()
             await asyncio.sleep(WATCH_EVERY_S)
 
-    async def _database(self) -> str:
-        with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
-                async with self._sessions() as session:
-                    await session.execute(text("SELECT 1"))
-                return OK
-        return AWAY
+    async def _heads(self) -> Heads | None:
+        """Where publishing stands, null when Postgres doesn't tell in time."""
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S), self._sessions() as session:
+                return await ledger.heads(session)
+        except Exception:  # noqa: BLE001 - whatever it is: nothing can be saved now, and the watch must go on
+            return None
 
     async def _redis_answers(self) -> str:
         with contextlib.suppress(*LINK_ERRORS):

@@ -9,7 +9,7 @@ from control_plane.actors import Actor
 from control_plane.edge.visit import Visit
 from control_plane.sign_in.limits import FailureLedger
 from control_plane.sign_in.secret import AdminSecret, sealed_admin_row
-from qg_core.errors import CredentialExpired, CredentialInvalid, FieldProblem, InvalidInput, SignInFailed
+from qg_core.errors import CredentialExpired, CredentialInvalid, FieldProblem, InvalidInput, SignInFailed, SignInLimited
 from qg_security.admin_tokens import issue_admin_token, verify_admin_token
 from qg_security.claims import TokenExpired, TokenInvalid
 from qg_security.passwords import PASSWORD_BYTES_MAX, PasswordChecker
@@ -17,7 +17,7 @@ from qg_security.sealing import Sealer
 from qg_store.engine import SessionFactory
 from qg_store.models import Admin, AuditEntry
 from qg_store.repositories import admins, audit_log
-from qg_telemetry.events import AdminSignedIn, AdminSignInRefused, Observe
+from qg_telemetry.events import AdminSignedIn, AdminSignInRefused, Observe, SignInFlooded
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class SignIn:
         if len(plain) > PASSWORD_BYTES_MAX:
             raise InvalidInput([FieldProblem("password", f"must have at most {PASSWORD_BYTES_MAX} bytes")])
         async with self._failures.turn(visit.network):
-            await self._failures.check(visit.network, username)
+            await self._refuse_flood(username, visit)
             admin = await self._checked(username, plain)
             if admin is None:
                 await self._failures.note_failure(visit.network, username)
@@ -103,6 +103,13 @@ class SignIn:
             request_id=visit.request_id,
             remote_ip=visit.client_ip,
         )
+
+    async def _refuse_flood(self, username: str, visit: Visit) -> None:
+        try:
+            await self._failures.check(visit.network, username)
+        except SignInLimited:
+            self._observe(SignInFlooded(request_id=visit.request_id, client_ip=visit.client_ip, reason="admin_sign_in"))
+            raise
 
     async def _checked(self, username: str, plain: bytes) -> Admin | None:
         # The session ends before the slow part: a flood of sign-ins must not hold connections.

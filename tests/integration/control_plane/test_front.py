@@ -150,6 +150,18 @@ async def test_without_postgres_the_answer_is_503(
     assert (await plane.client.get("/api/v1/admin/health/live")).json() == {"status": "ok"}
 
 
+async def test_without_redis_definitions_can_still_be_saved(make_plane: MakePlane, free_port: int) -> None:
+    plane = await make_plane(REDIS_URL=f"redis://127.0.0.1:{free_port}/0")
+    await sign_in(plane.admin)
+    made = await plane.admin.post("/api/v1/admin/auth", json={"name": "m", "method_type": "bearer"})
+    assert made.status_code == 201
+    assert int(made.headers["x-qg-revision"]) > 1
+    ready = await plane.client.get("/api/v1/admin/health/ready")
+    assert (ready.status_code, ready.json()["checks"]["redis"]) == (200, "unavailable")
+    nodes = await plane.admin.get("/api/v1/admin/nodes")
+    assert (nodes.status_code, nodes.json()["code"]) == (503, "unavailable")
+
+
 async def test_addresses_behind_a_proxy(make_plane: MakePlane) -> None:
     plane = await make_plane(TRUSTED_PROXIES="192.0.2.0/24", SIGN_IN_FAILURES_USER_MAX="1")
     wrong = {"username": "ada", "password": "wrong password"}
