@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,12 +20,10 @@ from qg_oracle.logon import open_connection
 from qg_oracle.pool import Pool
 from qg_oracle.privileges import privilege_warnings
 from qg_oracle.sessions import limit_round_trips
-from qg_oracle.statements import Statement, Tags
+from qg_oracle.statements import Statement, Tags, is_query
 from qg_oracle.targets import ConnectionTarget
 
 TEST_STEP_TIMEOUT_MS = 5_000
-
-_QUERY = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
 
 _LOGON_REASONS: dict[str, str] = {
     "ORA-01017": "the user name or password is wrong",
@@ -73,7 +70,7 @@ async def describe(pool: Pool, sql: str, deadline: Deadline) -> Description:
 
     Raises `QueryRefused` with the class of error, and what `execute` raises for sessions that can't be had.
     """
-    if _QUERY.match(sql) is None:
+    if not is_query(sql):
         raise QueryRefused("Only SELECT statements can be described.")  # parsing DDL would run it
     call = await describe_in_call(pool, Statement(sql), deadline)
     return Description(call.output.columns, call.bind_names)

@@ -13,7 +13,7 @@ from qg_oracle.call import Call, Explain
 from qg_oracle.cancelling import CallCancelled, CancelSignal
 from qg_oracle.columns import Column
 from qg_oracle.deadlines import Deadline
-from qg_oracle.errors import to_gateway_error, to_preview_error
+from qg_oracle.errors import Failure, FailureKind, to_gateway_error, to_preview_error
 from qg_oracle.pool import Pool
 from qg_oracle.statements import Statement, Tags
 
@@ -89,6 +89,8 @@ async def execute(
     DatabaseUnreachable, ConnectionUnavailable, QueryTimedOut, QueryFailed, DuplicateColumns, each with `cause_code`
     where there is one, and `CallCancelled` after `cancel` was fired. `explain` chooses the error of a classified one.
     """
+    if not statement.is_query:
+        raise explain(Failure(FailureKind.QUERY, "not a query"))
     statement.enter()
     call = Call(pool, statement, binds, tags, deadline, cancel, explain)
     first = await _owned(call, call.first_batch())

@@ -1,5 +1,6 @@
 """A statement as compiled from an endpoint: its text, its limits, its row encoders and what its rows weigh."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -43,6 +44,15 @@ def make_tags(principal_tag: str, path: str, request_id: str) -> Tags:
     )
 
 
+# Atomic and possessive: a text of comments that ends as no query must not be read in every possible way.
+_QUERY = re.compile(r"(?:\s|--[^\n]*+(?:\n|$)|(?>/\*.*?\*/)|\()*+(?:select|with)\b", re.IGNORECASE | re.DOTALL)
+
+
+def is_query(sql: str) -> bool:
+    """Whether a text begins as a query. No more than a second lock behind the SQL policy: nothing else is ever sent."""
+    return _QUERY.match(sql) is not None
+
+
 class Statement:
     """One endpoint's query. Made once per spec and kept across catalogs; shared by all its calls on this node.
 
@@ -59,6 +69,7 @@ class Statement:
         "concurrency_max",
         "first_rows",
         "handler",
+        "is_query",
         "rows_max",
         "running",
         "sql",
@@ -75,6 +86,7 @@ class Statement:
         concurrency_max: int = 5,
     ) -> None:
         self.sql = sql
+        self.is_query = is_query(sql)
         self.handler = handler_of(numbers)
         self.rows_max = rows_max
         self.bytes_max = bytes_max

@@ -107,6 +107,8 @@ async def test_errors_of_the_statement_leave_everything_usable(pools: Pools, dat
         ("select to_number('x') as n from dual", "ORA-01722"),
         ("select 1 as n from dual where", "ORA-00936"),
         ("select 1 as n from dual where 1 = :missing", "DPY-4010"),
+        ("delete from dual", "not a query"),
+        ("create table scratch (a number)", "not a query"),
     ):
         with pytest.raises(QueryFailed) as caught:
             await run(pool, Statement(sql))

@@ -10,7 +10,15 @@ from qg_oracle.cancelling import CancelSignal
 from qg_oracle.columns import LOB_ROW_BYTES_GUESS, Column, ColumnKind
 from qg_oracle.deadlines import Deadline
 from qg_oracle.errors import Failure, FailureKind
-from qg_oracle.statements import BATCH_BYTES, BATCH_BYTES_WORST, BATCH_ROWS_MAX, ROWS_FIRST, Statement, make_tags
+from qg_oracle.statements import (
+    BATCH_BYTES,
+    BATCH_BYTES_WORST,
+    BATCH_ROWS_MAX,
+    ROWS_FIRST,
+    Statement,
+    is_query,
+    make_tags,
+)
 
 NARROW = (Column("A", ColumnKind.NUMBER, "NUMBER"),)
 WIDE = tuple(Column(f"C{n}", ColumnKind.TEXT, "VARCHAR", bytes_max=16_000) for n in range(20))
@@ -88,6 +96,34 @@ def test_tags_are_cut_to_bytes_and_stay_text(text: str) -> None:
         raw = value.encode()
         assert len(raw) <= bytes_max
         assert text.encode("utf-8", "replace").startswith(raw)
+
+
+@pytest.mark.parametrize(
+    ("sql", "query"),
+    [
+        ("select 1 from dual", True),
+        ("  -- note\n /* more */ (SELECT 1 from dual)", True),
+        ("with x as (select 1 a from dual) select a from x", True),
+        ("((select 1 from dual) union (select 2 from dual))", True),
+        ("delete from t", False),
+        ("begin null; end;", False),
+        ("selection from t", False),
+        ("-- select\ndelete from t", False),
+        ("/* select */ drop table t", False),
+        ("/* select", False),
+        ("", False),
+    ],
+)
+def test_what_begins_as_a_query(sql: str, query: bool) -> None:
+    assert Statement(sql).is_query is query
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("part", ["/**/", "/*", "(", " ", "--\n", "-- /*\n", "/* -- */\n", "*/"])
+def test_looking_for_a_query_is_quick_on_any_text(part: str) -> None:
+    text = part * (65_536 // len(part))
+    assert not is_query(text)
+    assert not is_query(text + "x")
 
 
 def test_deadlines() -> None:
