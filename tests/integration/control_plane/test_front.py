@@ -3,7 +3,6 @@
 import json
 
 import httpx
-import pytest
 
 from qg_devstack.databases import drop_database
 from qg_devstack.servers import PostgresAddress
@@ -178,74 +177,6 @@ async def test_addresses_behind_a_proxy(make_plane: MakePlane) -> None:
     assert forged == [401, 429]
 
 
-async def test_the_audit_log_pages(admin: httpx.AsyncClient) -> None:
-    for number in range(5):
-        body = {"name": f"m{number}", "method_type": "bearer"}
-        assert (await admin.post("/api/v1/admin/auth", json=body)).status_code == 201
-    seen, cursor = [], ""
-    while True:
-        page = (await admin.get(f"/api/v1/admin/audit-log?limit=2&action=create{cursor}")).json()
-        assert set(page) == {"items", "next_cursor"}
-        seen += [item["summary"] for item in page["items"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    assert len(seen) == 5
-    assert "'m4'" in seen[0]
-    one = (await admin.get("/api/v1/admin/audit-log?action=create&limit=1")).json()["items"][0]
-    subject = f"{one['subject_kind']}:{one['subject_id']}"
-    for query in (f"subject={subject}", f"subject={one['subject_id']}", f"request_id={one['request_id']}"):
-        assert [item["id"] for item in (await admin.get(f"/api/v1/admin/audit-log?{query}")).json()["items"]] == [
-            one["id"]
-        ]
-    assert (await admin.get("/api/v1/admin/audit-log?actor=nobody")).json() == {"items": [], "next_cursor": None}
-    assert (await admin.get("/api/v1/admin/audit-log?until=2001-01-01T00:00:00Z")).json()["items"] == []
-    assert one["revision"] is not None
-    assert one["remote_ip"] == "192.0.2.1"
-
-
-async def test_revisions_can_be_read_compared_and_rolled_back(admin: httpx.AsyncClient) -> None:
-    from tests.integration.control_plane.test_connections import connection
-
-    made = await admin.post(URL, json=connection())
-    first = int(made.headers["x-qg-revision"])
-    changed = await admin.put(f"{URL}/{made.json()['id']}", json={"pool_max": 9, "password": "another s3cret"})
-    second = int(changed.headers["x-qg-revision"])
-    listed = (await admin.get("/api/v1/admin/revisions?limit=2")).json()
-    assert [item["revision"] for item in listed] == [second, first]
-    detail = (await admin.get(f"/api/v1/admin/revisions/{second}")).json()
-    assert [item["kind"] for item in detail["changes"]] == ["connection"]
-    diff = await admin.get(f"/api/v1/admin/revisions/{first}/diff/{second}")
-    fields = {item["field"]: (item["before"], item["after"]) for item in diff.json()["differences"][0]["fields"]}
-    assert fields == {"pool_max": (5, 9), "secret": (None, None)}
-    assert "s3cret" not in diff.text
-    assert (await admin.get(f"/api/v1/admin/revisions/{first}/diff/{second + 5}")).status_code == 404
-    for wrong in ("0", "-1", "x", "9" * 30, "1.0", "%31%00"):
-        assert (await admin.get(f"/api/v1/admin/revisions/{wrong}")).status_code == 422, wrong
-    back = await admin.post(f"/api/v1/admin/revisions/{first}/rollback")
-    assert back.status_code == 200, back.text
-    assert back.json()["revision"] == int(back.headers["x-qg-revision"]) == second + 1
-    assert (await admin.get(f"{URL}/{made.json()['id']}")).json()["pool_max"] == 5
-
-
-async def test_nodes_are_listed(admin: httpx.AsyncClient, plane: Plane) -> None:
-    import time
-
-    from qg_bundle.node_reports import put_report
-    from qg_core.nodes import NodeReport, NodeState
-
-    assert (await admin.get("/api/v1/admin/nodes")).json() == []
-    now = time.time()
-    report = NodeReport(
-        node="node-1", version="0.1.0", formats=(1,), revision=0, highest_seen=1, state=NodeState.BEHIND,
-        last_error="why", since=now, reported_at=now, beacon_issued_at=None,
-    )  # fmt: skip
-    await put_report(plane.control_plane.redis, report)
-    nodes = (await admin.get("/api/v1/admin/nodes")).json()
-    assert nodes[0]["lag"] >= 1
-    assert (nodes[0]["node"], nodes[0]["state"], nodes[0]["last_error"]) == ("node-1", "behind", "why")
-
-
 async def test_the_openapi_document_is_for_admins(plane: Plane, admin: httpx.AsyncClient) -> None:
     assert (await plane.client.get("/api/v1/openapi.json")).status_code == 401
     document = json.loads((await admin.get("/api/v1/openapi.json")).content)
@@ -253,43 +184,6 @@ async def test_the_openapi_document_is_for_admins(plane: Plane, admin: httpx.Asy
     assert "/api/v1/admin/endpoints/{endpoint_id}" in document["paths"]
     for path in ("/schema", "/docs", "/schema/swagger", "/api/v1/schema"):
         assert (await admin.get(path)).status_code == 404
-
-
-async def test_another_gateways_database_is_refused(make_plane: MakePlane) -> None:
-    from control_plane.seeding import GatewayMismatch
-
-    await make_plane()
-    with pytest.raises(GatewayMismatch, match="other-gateway"):
-        await make_plane(GATEWAY_ID="other-gateway")
-
-
-async def test_a_database_that_was_never_migrated_is_refused(make_plane: MakePlane, postgres_database: str) -> None:
-    from control_plane.seeding import DatabaseUnfit
-
-    with pytest.raises(DatabaseUnfit, match="querygateway migrate"):
-        await make_plane(DATABASE_URL=postgres_database)
-
-
-async def test_two_first_starts_at_once(make_plane: MakePlane) -> None:
-    import asyncio
-
-    first, second = await asyncio.gather(make_plane(), make_plane())
-    for plane in (first, second):
-        await sign_in(plane.admin)
-    listed = (await first.admin.get("/api/v1/admin/admins")).json()
-    assert [item["username"] for item in listed] == ["ada"]
-    made = await first.admin.post("/api/v1/admin/auth", json={"name": "m", "method_type": "bearer"})
-    assert (await second.admin.get(f"/api/v1/admin/auth/{made.json()['id']}")).status_code == 200
-    taken = await asyncio.gather(
-        *(
-            plane.admin.post("/api/v1/admin/auth", json={"name": f"{index}-{number}", "method_type": "bearer"})
-            for index, plane in enumerate((first, second))
-            for number in range(5)
-        )
-    )
-    revisions = [int(answer.headers["x-qg-revision"]) for answer in taken]
-    assert len(set(revisions)) == 10
-    assert {answer.status_code for answer in taken} == {201}
 
 
 async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(plane: Plane) -> None:
@@ -310,21 +204,3 @@ async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_our
     await plane.control_plane.app(scope, receive, send)
     assert sent[0]["status"] == 400
     assert not [event for event in plane.events if type(event).__name__ == "UnforeseenError"]
-
-
-async def test_the_seeded_admin_is_taken_once_per_value(make_plane: MakePlane) -> None:
-    import bcrypt
-
-    from tests.integration.control_plane.conftest import add_admin
-
-    plane = await make_plane()
-    await add_admin(plane, "root", "admin")
-    await sign_in(plane.admin, "root")
-    admins = {item["username"]: item["id"] for item in (await plane.admin.get("/api/v1/admin/admins")).json()}
-    assert (await plane.admin.delete(f"/api/v1/admin/admins/{admins['ada']}")).status_code == 204
-    again = await make_plane()
-    gone = await again.client.post("/api/v1/auth/login", json={"username": "ada", "password": "correct horse battery"})
-    assert gone.status_code == 401
-    new_hash = bcrypt.hashpw(b"a new password", bcrypt.gensalt(4)).decode()
-    changed = await make_plane(ADMIN_PASSWORD_HASH=new_hash)
-    await sign_in(changed.client, "ada", "a new password")
