@@ -23,6 +23,8 @@ class Credential(CreatedAt, Base):
             unique=True,
             postgresql_where=text("revoked_at IS NULL"),
         ),
+        # The unique index above knows live rows only; deleting a method looks for all.
+        Index("ix_credentials_auth_method_id", "auth_method_id"),
         CheckConstraint("length(consumer) BETWEEN 1 AND 255", name="consumer"),
         CheckConstraint("revoked_at IS NULL OR sealed IS NULL", name="revoked_has_no_secret"),
     )

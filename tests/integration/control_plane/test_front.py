@@ -6,6 +6,8 @@ import httpx
 
 from qg_devstack.databases import drop_database
 from qg_devstack.servers import PostgresAddress
+from qg_store import migrate
+from tests.fixtures.postgres import StartPostgres
 from tests.fixtures.store import StoreUrls
 from tests.integration.control_plane.conftest import MakePlane, Plane, client_of, sign_in
 
@@ -147,6 +149,20 @@ async def test_without_postgres_the_answer_is_503(
     assert ready.json() == {"status": "degraded", "checks": ready.json()["checks"]}
     assert ready.json()["checks"]["database"] == "unavailable"
     assert (await plane.client.get("/api/v1/admin/health/live")).json() == {"status": "ok"}
+
+
+async def test_postgres_may_come_back(make_plane: MakePlane, start_postgres: StartPostgres) -> None:
+    server = start_postgres()
+    url = server.address.url()
+    migrate.upgrade(url)
+    plane = await make_plane(DATABASE_URL=url)
+    await sign_in(plane.admin)
+    server.stop()
+    body = {"name": "m", "method_type": "bearer"}
+    assert (await plane.admin.post("/api/v1/admin/auth", json=body)).status_code == 503
+    server.start()
+    made = await plane.admin.post("/api/v1/admin/auth", json=body)
+    assert made.status_code == 201, made.text
 
 
 async def test_without_redis_definitions_can_still_be_saved(make_plane: MakePlane, free_port: int) -> None:

@@ -1,5 +1,6 @@
 """Every route, every role: the table below is the whole admin API, and a new route needs a line in it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -199,6 +200,18 @@ async def test_the_last_admin_stays(fleet: Fleet) -> None:
     assert promoted.is_success
     assert (await call(admin, "DELETE", mine)).status_code == 204
     assert (await call(admin, "GET", "/api/v1/auth/me")).status_code == 401
+
+
+async def test_two_admins_who_demote_each_other_leave_one(fleet: Fleet) -> None:
+    admin, editor = fleet.clients[ADMIN], fleet.clients[EDITOR]
+    listed = {item["username"]: item["id"] for item in (await call(admin, "GET", f"{_A}/admins")).json()}
+    await call(admin, "PUT", f"{_A}/admins/{listed['editor']}", json={"role": "admin"})
+    await sign_in(editor, "editor")
+    answers = await asyncio.gather(
+        call(admin, "PUT", f"{_A}/admins/{listed['editor']}", json={"role": "viewer"}),
+        call(editor, "PUT", f"{_A}/admins/{listed['ada']}", json={"role": "viewer"}),
+    )
+    assert sorted(answer.status_code for answer in answers) in ([200, 401], [200, 409])
 
 
 async def test_admins_are_never_shown_with_secrets(fleet: Fleet) -> None:

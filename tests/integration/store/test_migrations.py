@@ -49,6 +49,17 @@ async def test_up_down_up(postgres_database: str) -> None:
     assert await _shape(postgres_database) == first
 
 
+async def test_each_step_alone(postgres_database: str) -> None:
+    """Every migration goes up and down by itself, not only all of them together."""
+    shapes = []
+    for revision in ("0001", "0002"):
+        migrate.upgrade(postgres_database, revision)
+        shapes.append(await _shape(postgres_database))
+    migrate.downgrade(postgres_database, "0001")
+    assert await _shape(postgres_database) == shapes[0]
+    assert shapes[0] != shapes[1]
+
+
 async def test_models_and_migrations_agree(postgres_server: PostgresAddress, store_urls: StoreUrls) -> None:
     engine = create_async_engine(asyncpg_url(store_urls.superuser))
     options = {"compare_type": True, "compare_server_default": True}

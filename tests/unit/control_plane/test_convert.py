@@ -1,15 +1,18 @@
 """The collecting conversion: every problem at once, each with its dotted path, and nothing lenient."""
 
-from typing import Annotated
+import contextlib
+from typing import Annotated, Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from control_plane.input.convert import PROBLEMS_MAX, convert
 from control_plane.input.json_text import decode_json
 from control_plane.input.kinds import Moment, Name, row_id, uuid_or_none
-from qg_core.errors import InvalidInput
+from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.parameters import Parameter
 
 
@@ -106,3 +109,33 @@ def test_ids_are_uuids_in_their_usual_form() -> None:
         assert uuid_or_none(wrong) is None
         with pytest.raises(InvalidInput):
             row_id(wrong, "some_id")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_value_or_a_refusal(body: bytes) -> None:
+    with contextlib.suppress(InvalidInput):
+        decode_json(body)
+
+
+_FIELDS = ("name", "count", "note", "parameters", "renamed", "inner", "flag", "at", "something")
+
+
+def problems_in(value: dict[str, Any]) -> tuple[FieldProblem, ...]:
+    try:
+        made = convert(value, Sample)
+    except InvalidInput as error:
+        return error.problems or (FieldProblem("", ""),)
+    assert msgspec.convert(msgspec.to_builtins(made), Sample) == made
+    return ()
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(_FIELDS, _JSON)))
+def test_any_value_is_converted_or_refused_with_a_reason(value: dict[str, Any]) -> None:
+    assert all(problem.field and problem.message for problem in problems_in(value))
