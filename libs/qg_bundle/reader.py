@@ -3,6 +3,7 @@
 Every call may raise one of `link.LINK_ERRORS`, and `BundleRejected` where it says so.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -95,7 +96,8 @@ class BundleReader:
         if not body:
             raise BundleRejected(Reason.MISSING, f"checkpoint {revision} is not in Redis", wanted=wanted)
         try:
-            return open_checkpoint(self._verifier, self._gateway_id, body, revision)
+            # In a thread: megabytes are verified and decoded, and the loop has requests to serve.
+            return await asyncio.to_thread(open_checkpoint, self._verifier, self._gateway_id, body, revision)
         except BundleRejected as rejected:
             raise BundleRejected(rejected.reason, rejected.detail, wanted=wanted) from rejected
 

@@ -14,8 +14,8 @@ from data_plane.compiled import (
     compile_spec,
 )
 from data_plane.route import Route
-from data_plane.slices import Slices
-from data_plane.subjects import EMPTY_STATE, Draft, Method, UnusableSubject, endpoint_of
+from data_plane.slices import Slices, collector_quiet
+from data_plane.subjects import EMPTY_STATE, Draft, Method, State, UnusableSubject, endpoint_of
 from qg_core.revisions import Manifest, SubjectKey
 from qg_core.specs import SpecKind
 from qg_oracle.targets import ConnectionTarget
@@ -74,6 +74,30 @@ class CatalogBuilder:
             changed: Collection[SubjectKey] = difference.subjects
         else:
             changed = await _differing(before.manifest, manifest, slices)
+        with collector_quiet(len(changed)):
+            draft = await self._draft(before, manifest, bodies, changed, slices)
+        catalog = Catalog(
+            revision=manifest.revision,
+            manifest=manifest,
+            routes=draft.routes,
+            targets=tuple(draft.targets.values()),
+            unusable=tuple(draft.unusable.values()),
+            built_at=now,
+        )
+        # Only now: a build that was given up halfway must not have changed what the next one starts from.
+        self._state = draft.finish(manifest)
+        self.slice_longest_s = slices.longest_s
+        return catalog
+
+    async def _draft(
+        self,
+        before: State,
+        manifest: Manifest,
+        bodies: Mapping[str, bytes],
+        changed: Collection[SubjectKey],
+        slices: Slices,
+    ) -> Draft:
+        """The state before with everything compiled that changed, or that was missing so far."""
         missing = [key for key, item in before.unusable.items() if item.reason == MISSING]
         draft = Draft(before)
         for key in {*changed, *missing}:
@@ -87,20 +111,7 @@ class CatalogBuilder:
         await self._compile_methods(draft, slices)
         await _build_routes(draft, slices)
         await slices.rest()
-        connections = (draft.compiled[key] for key in draft.compiled if key.kind == SpecKind.CONNECTION)
-        catalog = Catalog(
-            revision=manifest.revision,
-            manifest=manifest,
-            routes=draft.routes,
-            targets=tuple(found.target for found in connections if isinstance(found, CompiledConnection)),
-            unusable=tuple(draft.unusable.values()),
-            built_at=now,
-        )
-        # Only now: a build that was given up halfway must not have changed what the next one starts from.
-        self._state = draft.finish(manifest)
-        await slices.rest()
-        self.slice_longest_s = slices.longest_s
-        return catalog
+        return draft
 
     def _compile(self, key: SubjectKey, digest: str, body: bytes | None) -> Compiled:
         if body is not None:

@@ -3,6 +3,7 @@
 Reads and verifies; changes nothing. What it returns can be built and served as it is.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -123,7 +124,8 @@ async def _by_checkpoint(reader: BundleReader, served: Manifest | None, target: 
             raise lead.stopped
         raise BundleRejected(Reason.MISSING, f"nothing in Redis leads to revision {target}")
     checkpoint = await reader.checkpoint(newest)
-    return await _by_deltas(reader, manifest_of(checkpoint.value), checkpoint, max(target, newest))
+    manifest = await asyncio.to_thread(manifest_of, checkpoint.value)
+    return await _by_deltas(reader, manifest, checkpoint, max(target, newest))
 
 
 async def fetch_specs(

@@ -9,10 +9,11 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from data_plane.compiled import MISSING, Compiled, CompiledEndpoint, Unusable
+from data_plane.compiled import MISSING, Compiled, CompiledConnection, CompiledEndpoint, Unusable
 from data_plane.route import Route
 from qg_core.revisions import EMPTY_MANIFEST, Manifest, SubjectKey
 from qg_core.specs import SpecKind
+from qg_oracle.targets import ConnectionTarget
 from qg_security.authenticators import Authenticator, CompiledCredential
 
 GroupT = TypeVar("GroupT")
@@ -47,12 +48,14 @@ class State(msgspec.Struct, frozen=True):
     users_of_method: dict[str, set[str]]
     users_of_connection: dict[str, set[str]]
     """Ids of endpoints."""
+    targets: dict[str, ConnectionTarget]
+    """By id of the connection."""
     routes: dict[bytes, Route]
     paths: dict[str, bytes]
     """By id of the endpoint."""
 
 
-EMPTY_STATE = State(EMPTY_MANIFEST, {}, set(), {}, {}, {}, {}, {}, {}, {})
+EMPTY_STATE = State(EMPTY_MANIFEST, {}, set(), {}, {}, {}, {}, {}, {}, {}, {})
 
 
 class _Groups(Generic[GroupT]):
@@ -79,6 +82,7 @@ class Draft:
         self.digests = set(before.digests)
         self.unusable = dict(before.unusable)
         self.methods = dict(before.methods)
+        self.targets = dict(before.targets)
         self.routes = dict(before.routes)
         self.paths = dict(before.paths)
         self._credentials = _Groups(before.credentials, lambda group: dict(group or {}))
@@ -99,7 +103,9 @@ class Draft:
             self.unusable[key] = UnusableSubject(key, found.reason, found.detail)
         if not (isinstance(found, Unusable) and found.reason == MISSING):
             self.digests.add(digest)
-        if isinstance(found, CompiledCredential):
+        if isinstance(found, CompiledConnection):
+            self.targets[key.id] = found.target
+        elif isinstance(found, CompiledCredential):
             self._credentials.touch(found.spec.auth_method_id)[key.id] = found
             self.touched_methods.add(found.spec.auth_method_id)
         if (endpoint := endpoint_of(found)) is not None:
@@ -125,6 +131,7 @@ class Draft:
         elif key.kind == SpecKind.AUTH_METHOD:
             self.touched_methods.add(key.id)
         elif key.kind == SpecKind.CONNECTION:
+            self.targets.pop(key.id, None)
             self.touched_endpoints |= self._users_of_connection.groups.get(key.id, set())
 
     def credentials_of(self, method_id: str) -> dict[str, CompiledCredential]:
@@ -146,6 +153,7 @@ class Draft:
             methods=self.methods,
             users_of_method=self._users_of_method.groups,
             users_of_connection=self._users_of_connection.groups,
+            targets=self.targets,
             routes=self.routes,
             paths=self.paths,
         )

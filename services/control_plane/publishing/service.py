@@ -4,6 +4,7 @@ Committed means publishable: the specs' bytes, the signed delta and (at times) t
 before anybody hears of them. What happens after commit (`activator`) can be repeated by anyone at any time.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -174,10 +175,13 @@ class Publishing:
     async def _store_checkpoint(self, session: AsyncSession, revision: int, issued_at: float) -> None:
         manifest = Manifest(revision, await ledger.manifest(session))
         try:
-            body = seal_checkpoint(self._signer, checkpoint_of(manifest, self._gateway_id, issued_at))
+            body = await asyncio.to_thread(self._sealed_checkpoint, manifest, issued_at)
         except TooLarge as error:
             raise InvalidInput([FieldProblem("", f"there is too much to publish: {error}")]) from error
         await ledger.add_checkpoint(session, SealedRow(revision, body))
+
+    def _sealed_checkpoint(self, manifest: Manifest, issued_at: float) -> bytes:
+        return seal_checkpoint(self._signer, checkpoint_of(manifest, self._gateway_id, issued_at))
 
     async def _write_audit(self, change: Change, taken: Taken) -> None:
         if not change.audit_lines:
