@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 
+from data_plane import collector
 from data_plane.admission import Admission
 from data_plane.authenticate import Authentication
 from data_plane.catalog import Catalog, CatalogBuilder
@@ -83,6 +84,7 @@ class Node:
             await self.refresher.boot()
             self.refresher.start()
             self.reporting.start()
+            collector.settle()
             started = time.monotonic()
             outcome = await serve(
                 Draining(self.gateway),

@@ -7,28 +7,23 @@ request costs. Asking at the start of every request costs 10 to 50 us.
 
 import asyncio
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from data_plane.asgi import Receive
+from qg_oracle.cancelling import CancelSignal
 
 WATCHED_AFTER_S = 0.05
 SWEEP_EVERY_S = 0.05
 
 
-class Signal(Protocol):
-    def fire(self, reason: str) -> None:
-        """Tell whoever works for the request that nobody waits for it any more."""
-        ...
+class Watched(CancelSignal):
+    """A cancel signal that is fired when the client of a request goes away."""
 
+    __slots__ = ("_future", "_receive", "gone", "started")
 
-class Watched:
-    """One request in flight that may be given up."""
-
-    __slots__ = ("_future", "_receive", "_signal", "gone", "started")
-
-    def __init__(self, receive: Receive, signal: Signal, started: float) -> None:
+    def __init__(self, receive: Receive, started: float) -> None:
+        super().__init__()
         self._receive = receive
-        self._signal = signal
         self._future: Any = None
         self.started = started
         self.gone = False
@@ -47,7 +42,7 @@ class Watched:
             return
         if future.result()["type"] == "http.disconnect":
             self.gone = True
-            self._signal.fire("client gone")
+            self.fire("client gone")
         else:
             self.ask()
 

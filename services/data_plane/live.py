@@ -12,7 +12,7 @@ from data_plane.shapes import HEAD, AnswerShape
 from qg_core.binding import BindValue
 from qg_core.errors import ConnectionUnavailable
 from qg_oracle.deadlines import Deadline
-from qg_oracle.execute import CallCancelled, CancelSignal, ResultStream, execute
+from qg_oracle.execute import CallCancelled, ResultStream, execute
 from qg_oracle.pools import Pools
 from qg_oracle.statements import make_tags
 
@@ -37,13 +37,12 @@ class Live:
         pool = self._pools.get(route.target)
         deadline = Deadline(request.started + min(route.timeout_ms / 1000, self._query_timeout_max_s))
         tags = make_tags(user, route.endpoint.path, request.request_id)
-        signal = CancelSignal()
-        watched = Watched(receive, signal, request.started)
+        watched = Watched(receive, request.started)
         self._disconnects.add(watched)
         started = time.monotonic()
         large: _LargeBody | None = None
         try:
-            stream = await execute(pool, route.statement, binds, deadline, tags, signal)
+            stream = await execute(pool, route.statement, binds, deadline, tags, watched)
             chunks = [stream.first]
             if not stream.complete:
                 while stream.size < WHOLE_BYTES_MAX and (chunk := await stream.next_chunk()) is not None:

@@ -17,6 +17,9 @@ from qg_core.errors import CatalogStale, SnapshotMissing, SpecUnusable
 from qg_core.specs import DataStrategy
 from qg_security.principals import Principal
 
+PUBLIC = "public"
+"""What a database session shows as its client on a public endpoint."""
+
 
 class Pipeline:
     """match -> authenticate (recall, refuse_flood, verify) -> bind -> execute -> render."""
@@ -38,14 +41,15 @@ class Pipeline:
         if route.unusable is not None:
             raise SpecUnusable
         principal = await self._principal(route, visit)
-        visit.principal = principal
+        if principal is not None:
+            visit.principal = principal
+            visit.user = principal.tag
         binds = bind(route, request.query_string)
         if route.endpoint.data_strategy is DataStrategy.SNAPSHOT:
             raise SnapshotMissing
         if request.method == "HEAD":
             return Answer(route.shape.headers)
-        user = "public" if principal is None else principal.tag
-        return await self._live.answer(route, binds, request, user, receive)
+        return await self._live.answer(route, binds, request, visit.user or PUBLIC, receive)
 
     async def _principal(self, route: Route, visit: Visit) -> Principal | None:
         """Who calls; None on a public endpoint. Raises what becomes a 401, 429 or 503."""

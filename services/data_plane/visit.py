@@ -36,6 +36,7 @@ class Visit:
         "route",
         "row_count",
         "status",
+        "user",
     )
 
     def __init__(self, request: Request, client_ip: str) -> None:
@@ -44,6 +45,7 @@ class Visit:
         self.catalog: Catalog | None = None
         self.route: Route | None = None
         self.principal: Principal | None = None
+        self.user: str | None = None
         self.status = 500
         self.row_count: int | None = None
         self.body_bytes = 0
@@ -59,7 +61,7 @@ class Visit:
         error = self.error
         return RequestServed(
             request_id=request.request_id,
-            user=None if principal is None else principal.tag,
+            user=self.user,
             endpoint=None if route is None else route.endpoint.name,
             endpoint_id=None if route is None else route.endpoint.id,
             method=request.method,
