@@ -5,23 +5,19 @@ lock, and a wrong password is tried again for everybody who waits. docs/adr/0004
 """
 
 import asyncio
-import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 import msgspec
 
-from qg_core.errors import ConnectionUnavailable, DatabaseBusy
+from qg_core.errors import ConnectionUnavailable
 from qg_oracle.errors import classify, to_gateway_error
 from qg_oracle.events import Observe, PoolClosed, PoolRetired, SessionLost
 from qg_oracle.opening import Opener
 from qg_oracle.sessions import Session, limit_round_trips
 from qg_oracle.targets import ConnectionTarget
-
-WAITERS_MAX = 1_000
-"""Calls that wait for a session of one pool."""
+from qg_oracle.waiters import Waiter, Waiters
 
 IDLE_S_MAX = 300.0
 """A free session above `pool_min` is closed after that."""
@@ -81,7 +77,7 @@ class Pool:
         if predecessor is not None:
             predecessor._successor = self
         self._free: list[Session] = []
-        self._waiters: deque[asyncio.Future[Session]] = deque()
+        self._waiters = Waiters()
         self._opener = Opener(
             target,
             fingerprint,
@@ -107,7 +103,7 @@ class Pool:
             self._lose(session, "idle")
         return None
 
-    def queue(self) -> "asyncio.Future[Session]":
+    def queue(self) -> Waiter:
         """A future for the next session, in order of asking. The caller bounds the wait (see `give_up`).
 
         It fails with what keeps the pool from opening sessions when it has none at all. Raises `DatabaseBusy` when too
@@ -115,19 +111,13 @@ class Pool:
         """
         if self.closed:
             raise ConnectionUnavailable(retry_after_s=1)
-        if len(self._waiters) >= WAITERS_MAX:
-            raise DatabaseBusy(retry_after_s=1)
-        waiter: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        waiter = self._waiters.add()
         self._grow()
         return waiter
 
-    def give_up(self, waiter: "asyncio.Future[Session]", error: Exception) -> None:
+    def give_up(self, waiter: Waiter, error: Exception) -> None:
         """End a wait with `error`; without effect once the session was handed over."""
-        if not waiter.done():
-            waiter.set_exception(error)
-            with contextlib.suppress(ValueError):
-                self._waiters.remove(waiter)
+        if self._waiters.give_up(waiter, error):
             self._close_if_drained()
 
     def needs_proof(self, session: Session) -> bool:
@@ -249,12 +239,9 @@ class Pool:
 
     def _hand_on(self, session: Session) -> None:
         session.returned_at = time.monotonic()
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                self.busy += 1
-                waiter.set_result(session)
-                return
+        if self._waiters.hand(session):
+            self.busy += 1
+            return
         if self.retired or session.returned_at - session.opened_at > LIFETIME_S_MAX:
             self._close_session(session)
         else:
@@ -287,12 +274,8 @@ class Pool:
 
     def _fail_waiters(self) -> None:
         failure = self._opener.backoff.failure
-        if failure is None:
-            return
-        waiters, self._waiters = self._waiters, deque()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_exception(to_gateway_error(failure))
+        if failure is not None:
+            self._waiters.fail(lambda: to_gateway_error(failure))
 
     def _lose(self, session: Session, code: str) -> None:
         self.observe(SessionLost(connection_id=self.target.connection_id, pool=self.fingerprint, code=code))

@@ -98,7 +98,7 @@ async def test_the_number_of_pools_and_of_waiting_calls_is_bounded(
             pools.get(make_target(connection_id="c"))
         assert pools.get(make_target(connection_id="a", pool_max=1)) is first
         held = await first.queue()
-        monkeypatch.setattr("qg_oracle.pool.WAITERS_MAX", 3)
+        monkeypatch.setattr("qg_oracle.waiters.WAITERS_MAX", 3)
         waiting = [first.queue() for _ in range(3)]
         with pytest.raises(DatabaseBusy):
             first.queue()
