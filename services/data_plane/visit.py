@@ -16,6 +16,8 @@ STATUS_CLIENT_GONE = 499
 """What the request line says when nobody was left to answer; never sent."""
 
 PATH_LOGGED_MAX = 512
+METHOD_LOGGED_MAX = 16
+"""A method may be any token that fits into a request's head."""
 
 
 class Visit:
@@ -64,7 +66,7 @@ class Visit:
             user=self.user,
             endpoint=None if route is None else route.endpoint.name,
             endpoint_id=None if route is None else route.endpoint.id,
-            method=request.method,
+            method=request.method[:METHOD_LOGGED_MAX],
             path=request.raw_path[:PATH_LOGGED_MAX].decode("latin-1"),
             client_ip=self.client_ip,
             status=self.status,

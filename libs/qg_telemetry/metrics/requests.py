@@ -56,10 +56,12 @@ class RequestMetrics(Collector):
 
     def observe(self, event: RequestServed) -> None:
         """Count one request."""
-        key = (event.endpoint, event.status, event.method, event.error_code, event.outcome)
+        # Never the caller's own method in the key: it may be any token of kilobytes, and keys are kept.
+        method = event.method if event.method in _METHODS else OTHER
+        key = (event.endpoint, event.status, method, event.error_code, event.outcome)
         series = self._series.get(key)
         if series is None:
-            series = self._series_of(event)
+            series = self._series_of(event, method)
             if len(self._series) < SERIES_KNOWN_MAX:
                 self._series[key] = series
         requests, durations, endpoint_requests = series
@@ -85,8 +87,7 @@ class RequestMetrics(Collector):
         sent.add_metric([], self._bytes)
         return [requests, durations, endpoints, rows, sent]
 
-    def _series_of(self, event: RequestServed) -> _Series:
-        method = event.method if event.method in _METHODS else OTHER
+    def _series_of(self, event: RequestServed, method: str) -> _Series:
         code = self._code_labels.label(event.error_code or "")
         outcome = event.outcome if event.outcome in _OUTCOMES else OTHER
         endpoint_cell = self._unmatched

@@ -11,7 +11,7 @@ from qg_telemetry.events import Event, Level
 from qg_telemetry.metrics import STATES, Metrics
 from qg_telemetry.metrics.bounded import BoundedLabels
 from qg_telemetry.metrics.registry import REASON_LABELS_MAX
-from qg_telemetry.metrics.requests import ENDPOINT_LABELS_MAX
+from qg_telemetry.metrics.requests import ENDPOINT_LABELS_MAX, RequestMetrics
 from qg_telemetry.observer import Observer
 from tests.unit.qg_telemetry.samples import served, written
 
@@ -56,6 +56,14 @@ def test_requests_are_counted() -> None:
     assert found["qg_response_bytes_total", ()] == 450
     assert found["qg_request_duration_seconds_count", (("outcome", "refused"),)] == 1
     assert found["qg_request_duration_seconds_count", (("outcome", "other"),)] == 1
+
+
+def test_made_up_methods_leave_nothing_behind() -> None:
+    requests = RequestMetrics()
+    for number in range(100):
+        requests.observe(served(status=404, endpoint=None, endpoint_id=None, method=f"BREW{number}" + "X" * 30_000))
+    assert len(requests._series) == 1
+    assert all(len(part) < 100 for key in requests._series for part in key if isinstance(part, str))
 
 
 @pytest.mark.parametrize(("duration_ms", "first_bucket"), [(0.0, 0.001), (1.0, 0.001), (1.1, 0.0025), (60_000.0, 60.0)])
