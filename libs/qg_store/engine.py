@@ -32,6 +32,8 @@ def make_engine(url: str, *, pool_max: int = 10, application: str = "querygatewa
         max_overflow=0,
         pool_timeout=POOL_WAIT_TIMEOUT_S,
         pool_pre_ping=True,
+        # Errors end up in logs; what was bound stays out of them.
+        hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "server_settings": {
