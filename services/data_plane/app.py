@@ -18,6 +18,7 @@ from data_plane.gateway import Gateway
 from data_plane.live import Live
 from data_plane.memory import Memory
 from data_plane.node_report import node_name
+from data_plane.password_waits import PasswordWaits
 from data_plane.pipeline import Pipeline
 from data_plane.refresh import Refresher
 from data_plane.refuse_flood import FloodLimits, RefuseFlood
@@ -127,10 +128,12 @@ class Node:
             passwords_per_address_max=settings.sign_in_failures_address_max,
             forgeries_per_address_max=settings.sign_in_forgeries_address_max,
         )
+        # Quarters: whoever tries passwords leaves most places to everybody else.
+        waits = PasswordWaits(max(1, settings.requests_in_flight_max // 4), max(1, settings.bcrypt_queue_max // 4))
         pipeline = Pipeline(
             self.refresher,
             Admission(self._observe),
-            Authentication(RefuseFlood(limits), self._observe),
+            Authentication(RefuseFlood(limits), waits, self._observe),
             Live(self.pools, self.disconnects, settings.query_timeout_max_ms),
             cors=headers.cors,
         )

@@ -1,5 +1,7 @@
 """Who is calling. Fails closed: whatever is not clearly allowed is a 401."""
 
+from data_plane.client_address import network_of
+from data_plane.password_waits import PasswordWaits
 from data_plane.refuse_flood import RefuseFlood
 from data_plane.request import Request
 from qg_core.errors import CredentialExpired, CredentialInvalid, SignInLimited
@@ -14,8 +16,9 @@ CLAIMED_SHOWN_MAX = 64
 class Authentication:
     """Checks credentials that are not in the verified cache, and counts the ones that fail."""
 
-    def __init__(self, refuse_flood: RefuseFlood, observe: Observe) -> None:
+    def __init__(self, refuse_flood: RefuseFlood, password_waits: PasswordWaits, observe: Observe) -> None:
         self._refuse_flood = refuse_flood
+        self._password_waits = password_waits
         self._observe = observe
 
     async def verify(
@@ -34,7 +37,10 @@ class Authentication:
                 self._observe(SignInFlooded(request_id=request.request_id, client_ip=client_ip, reason="password"))
                 raise
         try:
-            return await authenticator.verify(presented, now)
+            if not guessable:
+                return await authenticator.verify(presented, now)
+            with self._password_waits.place(network_of(client_ip), presented):
+                return await authenticator.verify(presented, now)
         except (CredentialInvalid, CredentialExpired) as error:
             self._observe(
                 CredentialRefused(
