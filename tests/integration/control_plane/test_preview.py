@@ -83,7 +83,7 @@ async def test_what_is_refused(plane: Plane, admin: httpx.AsyncClient, there: st
 async def test_a_refused_statement_is_saved_with_warnings(admin: httpx.AsyncClient, there: str) -> None:
     method = (await admin.post("/api/v1/admin/auth", json={"name": "m", "method_type": "bearer"})).json()["id"]
     body = {"name": "e", "path": "e", "connection_id": there, "auth_method_id": method}
-    saved = await admin.post(URL, json={**body, "sql_text": "select nope from dual"})
+    saved = await admin.post(URL, json={**body, "sql_text": "select 1 as x from no_such_table_anywhere"})
     assert saved.status_code == 201, saved.text
     assert saved.json()["warnings"]
     one = f"{URL}/{saved.json()['id']}"
