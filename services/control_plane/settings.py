@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from control_plane.publishing.fault_points import fault_points_from
 from control_plane.sign_in.limits import FailureLimits
 from control_plane.variables import VARIABLES
 from qg_core.client_address import Network
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
     app_env: str
     debug: bool
+    fault_point: str
 
     def __repr__(self) -> str:
         return f"Settings(gateway_id={self.gateway_id!r}, ...)"
@@ -82,6 +84,10 @@ def _contradictions(environ: Mapping[str, str], settings: Settings | None) -> li
         found.append("DEBUG: true is refused with APP_ENV=production")
     if environ.get("PORT", "8000") == environ.get("OPS_PORT", "9000"):
         found.append("OPS_PORT: must not be the same as PORT")
+    try:
+        fault_points_from(environ)
+    except ValueError as error:
+        found.append(f"QG_FAULT_POINT: {error}")
     if settings is not None:
         own = Ed25519Signer(settings.bundle_signing_key).public_key
         if settings.bundle_verify_keys and own not in settings.bundle_verify_keys:

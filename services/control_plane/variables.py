@@ -276,4 +276,11 @@ VARIABLES: tuple[Variable, ...] = (
         default="false",
         description="More detail in logs; refused together with APP_ENV=production.",
     ),
+    Variable(
+        name="QG_FAULT_POINT",
+        field="fault_point",
+        parse=str.strip,
+        default="",
+        description="For tests: where in a publish to kill this process; refused with APP_ENV=production.",
+    ),
 )

@@ -81,6 +81,8 @@ def test_nothing_at_all() -> None:
         ({"BUNDLE_VERIFY_KEYS": FOREIGN}, "BUNDLE_VERIFY_KEYS"),
         ({"BUNDLE_SEAL_KEY": GOOD["ENCRYPTION_KEY"].split(",")[0]}, "BUNDLE_SEAL_KEY"),
         ({"DEBUG": "true", "APP_ENV": "production"}, "DEBUG"),
+        ({"QG_FAULT_POINT": "after_commit"}, "QG_FAULT_POINT"),
+        ({"QG_FAULT_POINT": "nowhere", "APP_ENV": "test"}, "QG_FAULT_POINT"),
         ({"JWT_SECRET_KEY": "s" * 32 + ",short"}, "JWT_SECRET_KEY"),
         ({"ADMIN_PASSWORD_HASH": "$2b$31$" + "a" * 53}, "ADMIN_PASSWORD_HASH"),
     ],
