@@ -34,7 +34,7 @@ from control_plane.nodes.api import node_routes
 from control_plane.nodes.service import Fleet
 from control_plane.openapi.api import openapi_routes
 from control_plane.publishing.activator import Pace
-from control_plane.publishing.fault_points import FaultPoints, fault_points_from
+from control_plane.publishing.fault_points import FaultPoints
 from control_plane.publishing.parts import PublishingParts, build_publishing
 from control_plane.revisions.api import revision_routes
 from control_plane.revisions.service import Revisions
@@ -123,7 +123,6 @@ def create_app(
         observe=observe,
         statement_check=PolicyCheck(checker),
         faults=faults,
-        faults=fault_points_from({"QG_FAULT_POINT": settings.fault_point, "APP_ENV": settings.app_env}),
         pace=pace,
     )
     passwords = PasswordChecker(threads=settings.bcrypt_threads, queued_max=settings.bcrypt_queue_max)
