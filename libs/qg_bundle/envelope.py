@@ -83,6 +83,16 @@ def open_checkpoint(verifier: Verifier, gateway_id: str, body: bytes, revision: 
     return Sealed(checkpoint, body)
 
 
+def own_checkpoint(body: bytes) -> Checkpoint:
+    """A checkpoint out of the control plane's own database, unverified: a key that signed it may be retired by now."""
+    return msgspec.json.decode(_envelope_decoder.decode(body).payload, type=Checkpoint)
+
+
+def signed_by(body: bytes) -> str:
+    """The id of the key that an envelope says it was signed with, unverified."""
+    return _envelope_decoder.decode(body).signature.key_id
+
+
 def open_beacon(verifier: Verifier, gateway_id: str, body: bytes) -> Sealed[Beacon]:
     """The beacon. Raises `BundleRejected`; how old it may be is the caller's business."""
     beacon = _open(verifier, _BEACON, gateway_id, body)

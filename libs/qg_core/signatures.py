@@ -17,6 +17,11 @@ class SignatureInvalid(ValueError):
 
 
 class Signer(Protocol):
+    @property
+    def key_id(self) -> str:
+        """The id of the key that signs."""
+        ...
+
     def sign(self, context: str, gateway_id: str, payload: bytes) -> Signature:
         """Sign `payload` as `context` of `gateway_id`."""
         ...

@@ -21,6 +21,11 @@ class Chain:
         """Whether it should be shortened."""
         return len(self._deltas) > DELTAS_MAX
 
+    @property
+    def base(self) -> int:
+        """The revision of its checkpoint; 0 before there is one."""
+        return self._base or 0
+
     def follow(self, step: Step, before: Manifest | None) -> Update:
         """Take a step; what the disk must hold for it."""
         named = frozenset(step.manifest.digests.values()) if step.checkpoint is not None else None
@@ -39,9 +44,9 @@ class Chain:
         )
 
     def shorten(self, checkpoint: Sealed[Checkpoint], served: Manifest) -> Update | None:
-        """The same state from a newer verified checkpoint; null when that is not on the way to what is served."""
+        """The same state from a verified checkpoint that is not older; null when that is not on the way here."""
         revision = checkpoint.value.revision
-        if self._base is None or not self._base < revision <= served.revision:
+        if self._base is None or not self._base <= revision <= served.revision:
             return None
         after = [sealed for sealed in self._deltas if sealed.value.revision > revision]
         expected = after[0].value.previous if after else served.revision

@@ -10,6 +10,8 @@ from qg_bundle.reader import BundleReader
 from qg_core.revisions import Manifest
 
 RETRY_S = 30.0
+EVERY_S = 600.0
+"""How often a newer checkpoint is looked for while the chain is short: it may be signed with a newer key."""
 
 
 class Tidy:
@@ -19,16 +21,17 @@ class Tidy:
         self._reader = reader
         self._memory = memory
         self._chain = chain
-        self._tried_at = float("-inf")
+        self._tried_at = time.monotonic() - EVERY_S + RETRY_S
 
     async def run(self, served: Manifest) -> None:
         """Do what is due. Raises `BundleRejected` and one of `link.LINK_ERRORS`."""
         everything = self._memory.needs_everything
-        if not (everything or self._chain.too_long) or time.monotonic() - self._tried_at < RETRY_S:
+        pause_s = RETRY_S if everything or self._chain.too_long else EVERY_S
+        if time.monotonic() - self._tried_at < pause_s:
             return
         self._tried_at = time.monotonic()
         newest = await self._reader.newest_checkpoint_revision()
-        if newest is None or newest > served.revision:
+        if newest is None or newest > served.revision or (newest == self._chain.base and not everything):
             return
         update = self._chain.shorten(await self._reader.checkpoint(newest), served)
         if update is None:

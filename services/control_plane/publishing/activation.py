@@ -11,14 +11,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.publishing.fault_points import FaultPoint, FaultPoints
-from qg_bundle.envelope import open_checkpoint, seal_beacon
+from qg_bundle.envelope import own_checkpoint, seal_beacon
 from qg_bundle.limits import DELTAS_PER_READ_MAX
 from qg_bundle.writer import BundleWriter, StoredSpec
 from qg_core.revisions import Beacon
-from qg_core.signatures import Signer, Verifier
+from qg_core.signatures import Signer
 from qg_store.engine import SessionFactory
 from qg_store.repositories import publishing as ledger
-from qg_store.repositories.publishing import SealedRow
 
 DELTAS_PER_BATCH = 100
 
@@ -42,7 +41,6 @@ class Activation:
         sessions: SessionFactory,
         writer: BundleWriter,
         signer: Signer,
-        verifier: Verifier,
         faults: FaultPoints | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -50,7 +48,6 @@ class Activation:
         self._sessions = sessions
         self._writer = writer
         self._signer = signer
-        self._verifier = verifier
         self._faults = faults or FaultPoints()
         self._now = now
 
@@ -124,7 +121,7 @@ class Activation:
         digests: set[str] = set()
         after = since
         if checkpoint is not None and (since == 0 or head - since > DELTAS_PER_READ_MAX):
-            digests = self._named_by(checkpoint)
+            digests = {entry.digest for entry in own_checkpoint(checkpoint.body).entries}
             after = checkpoint.revision
         digests |= await ledger.digests_changed(session, after, head)
         async for batch in ledger.specs(session, sorted(digests)):
@@ -140,7 +137,3 @@ class Activation:
             await self._writer.put_checkpoint(checkpoint.revision, checkpoint.body)
         self._faults.reach(FaultPoint.AFTER_CHECKPOINT)
         return len(digests), put
-
-    def _named_by(self, checkpoint: SealedRow) -> set[str]:
-        opened = open_checkpoint(self._verifier, self._gateway_id, checkpoint.body, checkpoint.revision)
-        return {entry.digest for entry in opened.value.entries}

@@ -53,7 +53,6 @@ def build_publishing(
         sessions=sessions,
         writer=BundleWriter(redis),
         signer=signer,
-        verifier=verifier,
         faults=faults,
     )
     asked: list[Activator] = []

@@ -19,7 +19,7 @@ from control_plane.publishing.change import Change
 from control_plane.publishing.compiler import Compiled, Compiler
 from control_plane.publishing.fault_points import FaultPoint, FaultPoints
 from control_plane.publishing.references import StatementCheck, reference_problems
-from qg_bundle.envelope import TooLarge, seal_checkpoint, seal_delta
+from qg_bundle.envelope import TooLarge, seal_checkpoint, seal_delta, signed_by
 from qg_core.errors import FieldProblem, InvalidInput, StoreUnavailable
 from qg_core.revisions import CHECKPOINT_EVERY_REVISIONS, Delta, Manifest, checkpoint_of
 from qg_core.signatures import Signer
@@ -100,7 +100,7 @@ class Publishing:
 
     async def begin(self) -> int:
         """Publish the first revision, of nothing, where there is none yet: so that nodes can become ready."""
-        return await self._take_empty(beyond=0, unless_head=1, summary="The gateway begins.")
+        return await self._take_empty("The gateway begins.", lambda head: 1 if head == 0 else None)
 
     async def move_past(self, verified: int) -> tuple[int, int]:
         """Take a revision beyond `verified`, which nodes know although Postgres does not; (head before, revision).
@@ -109,7 +109,8 @@ class Publishing:
         """
         before = await self.head()
         revision = await self._take_empty(
-            beyond=verified, unless_head=verified + 1, summary=f"Moved past revision {verified}, which nodes had seen."
+            f"Moved past revision {verified}, which nodes had seen.",
+            lambda head: verified + 1 if head <= verified else None,
         )
         return before, revision
 
@@ -126,14 +127,28 @@ class Publishing:
                 change.audit("reseal", "gateway", None, f"Sealed {len(stale)} secrets under the newest key.")
         return len(stale)
 
-    async def _take_empty(self, *, beyond: int, unless_head: int, summary: str) -> int:
+    async def resign(self) -> int | None:
+        """Take a revision with a checkpoint when the newest one was signed with another key; which, null when not due.
+
+        From it on, nodes and new control planes need the newest key alone.
+        """
+        async with self._sessions() as session:
+            newest = await ledger.newest_checkpoint(session, (await ledger.heads(session)).head)
+        if newest is None or signed_by(newest.body) == self._signer.key_id:
+            return None
+        return await self._take_empty("Signed anew, with another key.", lambda head: head + 1)
+
+    async def _take_empty(self, summary: str, number: Callable[[int], int | None]) -> int:
+        """A revision that changes nothing but its number, which `number` makes of the head (null: none needed)."""
         started = time.perf_counter()
         async with self._sessions() as session:
             await _lock(session)
             head = (await ledger.heads(session)).head
-            if head >= unless_head:
+            revision = number(head)
+            if revision is None:
                 return head
-            taken = await self._store(session, head, max(head, beyond) + 1, Compiled((), ()), SYSTEM, summary)
+            nothing = Compiled((), ())
+            taken = await self._store(session, head, revision, nothing, SYSTEM, summary, checkpoint=True)
             await session.commit()
         self._announce(taken, SYSTEM, started)
         return taken.revision
@@ -145,7 +160,15 @@ class Publishing:
         return await self._store(session, head, head + 1, compiled, actor, summary)
 
     async def _store(
-        self, session: AsyncSession, previous: int, revision: int, compiled: Compiled, actor: Actor, summary: str
+        self,
+        session: AsyncSession,
+        previous: int,
+        revision: int,
+        compiled: Compiled,
+        actor: Actor,
+        summary: str,
+        *,
+        checkpoint: bool = False,
     ) -> Taken:
         """Write specs, revision, signed delta and, where one is due, the signed checkpoint."""
         issued_at = self._now()
@@ -167,7 +190,7 @@ class Publishing:
         await ledger.apply_changes(session, revision, compiled.changes)
         await ledger.take_head(session, revision)
         # At a gap there is no delta for each number between: only a checkpoint leads over it.
-        due = revision != previous + 1 or revision == 1 or revision % CHECKPOINT_EVERY_REVISIONS == 0
+        due = checkpoint or revision != previous + 1 or revision == 1 or revision % CHECKPOINT_EVERY_REVISIONS == 0
         if due:
             await self._store_checkpoint(session, revision, issued_at)
         return Taken(revision, previous, len(compiled.changes), checkpoint=due)

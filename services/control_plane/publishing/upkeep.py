@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.publishing.activation import Activation
 from control_plane.publishing.service import Publishing
 from qg_bundle import garbage
-from qg_bundle.envelope import open_checkpoint
+from qg_bundle.envelope import own_checkpoint
 from qg_bundle.link import eviction_policy
 from qg_bundle.node_reports import forget_old_nodes, read_reports
 from qg_bundle.reader import BundleReader, Glance
@@ -47,16 +47,15 @@ class Upkeep:
         observe: Observe,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._gateway_id = gateway_id
         self._redis = redis
         self._sessions = sessions
-        self._verifier = verifier
         self._reader = BundleReader(redis, gateway_id, verifier)
         self._writer = BundleWriter(redis)
         self._activation = activation
         self._publishing = publishing
         self._observe = observe
         self._now = now
+        self._keys_checked = False
 
     async def look(self) -> bool:
         """One look at the head, the newest parts and the node reports; whether an activation is due."""
@@ -81,7 +80,11 @@ class Upkeep:
     async def sweep(self) -> None:
         """Compare everything that is published with Redis, then remove what nothing needs any more."""
         await self._check_eviction()
-        await self._publishing.reseal()
+        if not self._keys_checked:
+            # Once per process: two control planes in the middle of a rotation must not undo each other's work for ever.
+            await self._publishing.reseal()
+            await self._publishing.resign()
+            self._keys_checked = True
         await self._put_missing()
         async with self._sessions() as session:
             await ledger.lock_activation(session)
@@ -165,9 +168,8 @@ class Upkeep:
         oldest = await ledger.checkpoint(session, min(kept))
         if oldest is None:
             return
-        opened = open_checkpoint(self._verifier, self._gateway_id, oldest.body, oldest.revision)
         head = (await ledger.heads(session)).head
-        named = {entry.digest for entry in opened.value.entries}
+        named = {entry.digest for entry in own_checkpoint(oldest.body).entries}
         named |= await ledger.digests_changed(session, oldest.revision, head)
         removed = await garbage.remove_unused(self._redis, checkpoints_kept=kept, specs_kept=named, now=self._now())
         await ledger.drop_checkpoints(session, kept)

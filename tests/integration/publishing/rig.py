@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from redis.asyncio import Redis
@@ -56,6 +56,7 @@ class Rig:
         statement_check: StatementCheck | None = None,
         gateway_id: str = GATEWAY,
         timeout_s: float = 2.0,
+        also_verify: Sequence[str] = (),
     ) -> None:
         self.keys = keys or new_keys()
         self.gateway_id = gateway_id
@@ -63,7 +64,7 @@ class Rig:
         self.sessions: SessionFactory = make_sessions(self.engine)
         self.redis: Redis = open_link(redis_url, timeout_s=timeout_s)
         self.signer = Ed25519Signer(self.keys.signing)
-        self.verifier = Ed25519Verifier([self.keys.verify])
+        self.verifier = Ed25519Verifier([self.keys.verify, *also_verify])
         self.at_rest = Sealer([self.keys.at_rest])
         self.seal = Sealer([self.keys.seal])
         self.events: list[Event] = []

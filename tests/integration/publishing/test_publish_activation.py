@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from control_plane.publishing import service
@@ -16,6 +17,8 @@ from qg_bundle import keys
 from qg_bundle.node_reports import put_report, read_reports
 from qg_bundle.writer import BundleWriter
 from qg_core.nodes import NodeReport, NodeState
+from qg_security.sealing import new_fernet_key
+from qg_security.signing import generate_signing_key
 from qg_store.models import Connection, Endpoint
 from qg_store.repositories import publishing as ledger
 from tests.fixtures.redis import StartRedis
@@ -303,3 +306,31 @@ async def test_reports_that_nobody_can_read_are_left_out(rig: Rig) -> None:
     await rig.redis.set(keys.node("huge"), b"x" * 1_000_000)
     await rig.redis.set(keys.node("other"), b'{"node":"else"}')
     assert await read_reports(rig.redis) == []
+
+
+async def test_after_a_rotation_the_new_keys_are_enough(
+    rig: Rig, store_urls: StoreUrls, redis_url: str, tmp_path: Path
+) -> None:
+    connection, method = rig.connection(), rig.api_key_method()
+    await rig.add(connection, method, rig.credential(method), endpoint(connection, method))
+    await rig.parts.activation.run()
+    signing, verify = generate_signing_key()
+    fresh = msgspec.structs.replace(rig.keys, signing=signing, verify=verify, seal=new_fernet_key())
+    rotated = Rig(store_urls.app, redis_url, fresh, also_verify=[rig.keys.verify])
+    await rotated.parts.upkeep.sweep()
+    await rotated.parts.activation.run()
+    assert await rotated.publishing.head() == 3, "sealed anew, then signed anew"
+    await rotated.parts.upkeep.sweep()
+    assert await rotated.publishing.head() == 3
+    # A control plane and a node that have never heard of the old keys.
+    only = Rig(store_urls.app, redis_url, fresh)
+    await only.redis.flushdb()
+    await only.parts.activation.run(redis_head=0)
+    await only.parts.upkeep.sweep()
+    node = await Node(redis_url, fresh, tmp_path / "new").boot()
+    assert node.revision == 3
+    assert node.refresher.current is not None
+    assert node.refresher.current.unusable == ()
+    for one in (rotated, only):
+        await one.close()
+    await node.close()
