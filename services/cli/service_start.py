@@ -40,7 +40,7 @@ Required:
   STATE_DIR             a directory of this node alone; it starts from there without Redis
 Often set:
   HOST, PORT, OPS_PORT, NODE_NAME, STALENESS_MAX_S, TRUSTED_PROXIES, CORS_ORIGINS,
-  LOG_LEVEL, APP_ENV, SHUTDOWN_GRACE_SECONDS
+  ORACLE_HOSTS_ALLOWED, LOG_LEVEL, APP_ENV, SHUTDOWN_GRACE_SECONDS
 Never give it: DATABASE_URL, ENCRYPTION_KEY, BUNDLE_SIGNING_KEY, JWT_SECRET_KEY.
 
 All of them, with defaults: docs/settings.md. SIGTERM drains, then stops.

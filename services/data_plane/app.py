@@ -53,7 +53,7 @@ class Node:
         self._draining = False
         self.checker = PasswordChecker(threads=settings.bcrypt_threads, queued_max=settings.bcrypt_queue_max)
         self.cache = VerifiedCache(settings.verified_credentials_max)
-        self.pools = Pools(observe_databases(observe))
+        self.pools = Pools(observe_databases(observe), hosts_allowed=settings.oracle_hosts_allowed)
         self.redis = open_link(settings.redis_url)
         self.refresher = Refresher(
             redis=self.redis,

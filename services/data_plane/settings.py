@@ -19,6 +19,7 @@ from qg_core.environment import (
     read_settings,
     text,
 )
+from qg_oracle.hosts import parse_allowed
 
 _GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
 _NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bundle_verify_keys: tuple[str, ...]
     state_dir: Path
     staleness_max_s: int | None
+    oracle_hosts_allowed: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]
     security_headers: bool
     cors_origins: tuple[str, ...]
@@ -159,6 +161,16 @@ VARIABLES: tuple[Variable, ...] = (
         parse=_staleness,
         default="86400",
         description="Seconds without a verified beacon after which protected endpoints answer 503; `off` for never.",
+    ),
+    Variable(
+        name="ORACLE_HOSTS_ALLOWED",
+        field="oracle_hosts_allowed",
+        parse=lambda value: parse_allowed(listed(value)),
+        default="",
+        description=(
+            "Host name suffixes and CIDRs, comma separated, that sessions may be opened to, whatever is published; "
+            "empty: anywhere. Set it as in the control plane: only here a name is held against the CIDRs."
+        ),
     ),
     Variable(
         name="TRUSTED_PROXIES",
