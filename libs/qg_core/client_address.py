@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FORWARDED_HOPS_MAX = 32
-"""A longer `X-Forwarded-For` is not worth reading: the peer counts."""
+"""How many hops of an `X-Forwarded-For` are read, from the right."""
 
 
 def parse_networks(cidrs: Sequence[str]) -> tuple[Network, ...]:
@@ -18,7 +18,8 @@ def compile_client_address(trusted: tuple[Network, ...]) -> Callable[[str, bytes
     """A function `(peer, X-Forwarded-For | None) -> address`.
 
     The header is read from the right, through hops that are trusted proxies: the first that isn't is the client.
-    Whatever stands left of it was written by the client. A header that can't be read counts as the peer's own.
+    Whatever stands left of it was written by the client and is not even looked at. Where a hop can't be read, the one
+    before it (in the end the peer) is all that is known.
     """
     if not trusted:
         return _peer_alone
@@ -26,20 +27,18 @@ def compile_client_address(trusted: tuple[Network, ...]) -> Callable[[str, bytes
     def client_address(peer: str, forwarded_for: bytes | None) -> str:
         if forwarded_for is None:
             return peer
+        found = peer
         try:
             if not _is_trusted(ipaddress.ip_address(peer), trusted):
                 return peer
-            hops = forwarded_for.decode("ascii").split(",")
-            if len(hops) > FORWARDED_HOPS_MAX:
-                return peer
-            found = peer
-            for hop in reversed(hops):
-                address = ipaddress.ip_address(hop.strip())
+            # Hop by hop from the right: what the client wrote on the left can't keep the proxy's word from being read.
+            for hop in reversed(forwarded_for.rsplit(b",", FORWARDED_HOPS_MAX)[-FORWARDED_HOPS_MAX:]):
+                address = ipaddress.ip_address(hop.decode("ascii").strip())
                 found = str(address)
                 if not _is_trusted(address, trusted):
                     break
         except ValueError:
-            return peer
+            return found
         return found
 
     return client_address

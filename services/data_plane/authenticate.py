@@ -1,9 +1,9 @@
 """Who is calling. Fails closed: whatever is not clearly allowed is a 401."""
 
-from data_plane.client_address import network_of
 from data_plane.password_waits import PasswordWaits
 from data_plane.refuse_flood import RefuseFlood
 from data_plane.request import Request
+from qg_core.client_address import network_of
 from qg_core.errors import CredentialExpired, CredentialInvalid, SignInLimited
 from qg_core.specs import MethodType
 from qg_security.authenticators.base import Authenticator

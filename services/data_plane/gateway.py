@@ -10,7 +10,6 @@ import traceback
 from data_plane.answers import Answer, ClientGone, LargeBody
 from data_plane.asgi import Receive, Scope, Send
 from data_plane.catalog import Catalog
-from data_plane.client_address import Network, compile_client_address, compile_is_trusted
 from data_plane.concurrency import NodeGate
 from data_plane.min_revision import reach
 from data_plane.pieces import send_pieces
@@ -21,6 +20,7 @@ from data_plane.request import Request
 from data_plane.request_log import RequestLog
 from data_plane.response_headers import ResponseHeaders
 from data_plane.visit import STATUS_CLIENT_GONE, Visit
+from qg_core.client_address import Network, compile_client_address, compile_is_trusted
 from qg_core.errors import GatewayError, NotReady
 from qg_telemetry.events import Observe, UnforeseenError
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from data_plane.client_address import network_of
+from qg_core.client_address import network_of
 from qg_core.errors import SignInLimited
 
 TABLE_ENTRIES_MAX = 10_000

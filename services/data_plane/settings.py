@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from data_plane.client_address import Network, parse_networks
+from qg_core.client_address import Network, parse_networks
 from qg_core.environment import (
     SettingsInvalid,
     Variable,

@@ -58,7 +58,7 @@ class Front:
         started = time.perf_counter()
         given = dict(reversed(scope["headers"]))
         peer = (scope.get("client") or ("", 0))[0]
-        client_ip = self._client_address(peer, given.get(b"x-forwarded-for"))
+        client_ip = self._client_address(peer, _joined(scope["headers"], b"x-forwarded-for"))
         visit = Visit(request_id_from(given.get(b"x-request-id")), client_ip, network_of(client_ip))
         attach(scope, visit)
         over_https = scope.get("scheme") == "https" or (
@@ -127,6 +127,11 @@ class _Sent:
         length = () if status == 204 else ((b"content-length", str(len(body)).encode()),)
         await self({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
         await self({"type": "http.response.body", "body": body})
+
+
+def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """All lines of a header as one (RFC 9110, section 5.3): a proxy may add its own behind the client's."""
+    return b", ".join(value for found, value in headers if found == name) or None
 
 
 def _limited(receive: Any) -> Any:

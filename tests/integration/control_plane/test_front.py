@@ -185,6 +185,9 @@ async def test_addresses_behind_a_proxy(make_plane: MakePlane) -> None:
         for value in ("198.51.100.1", "198.51.100.2", "203.0.113.9, 198.51.100.1")
     ]
     assert statuses == [401, 401, 429]
+    two_lines = [("x-forwarded-for", "203.0.113.77"), ("x-forwarded-for", "198.51.100.1")]
+    added = await plane.client.post("/api/v1/auth/login", json=wrong, headers=two_lines)
+    assert added.status_code == 429  # what the proxy added behind the client's own line counts
     async with client_of(plane.control_plane, "203.0.113.5") as direct:
         forged = [
             (await direct.post("/api/v1/auth/login", json=wrong, headers={"x-forwarded-for": value})).status_code

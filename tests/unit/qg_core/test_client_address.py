@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_plane.client_address import compile_client_address, compile_is_trusted, network_of, parse_networks
+from qg_core.client_address import compile_client_address, compile_is_trusted, network_of, parse_networks
 
 TRUSTED = parse_networks(("10.0.0.0/8", "fd00::/8"))
 
@@ -23,7 +23,12 @@ TRUSTED = parse_networks(("10.0.0.0/8", "fd00::/8"))
         ("10.0.0.1", b"203.0.113.9:1234", "10.0.0.1"),
         ("10.0.0.1", b"", "10.0.0.1"),
         ("10.0.0.1", b"\xff", "10.0.0.1"),
-        ("10.0.0.1", b",".join([b"10.0.0.2"] * 100), "10.0.0.1"),
+        ("10.0.0.1", b"unknown, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", b",".join([b"10.0.0.2"] * 100), "10.0.0.2"),
+        # What a client writes before its proxy appends the address can't hide that address.
+        ("10.0.0.1", b"\xff, unknown, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", b"1.1.1.1, " * 100 + b"203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", b"," * 5_000 + b"203.0.113.9,10.0.0.2", "203.0.113.9"),
     ],
 )
 def test_client_address(peer: str, header: bytes | None, expected: str) -> None:
