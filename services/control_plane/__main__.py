@@ -8,10 +8,8 @@ from importlib.metadata import version
 from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.app import ControlPlane, create_app
-from control_plane.publishing.fault_points import FaultPoints, fault_points_from
 from control_plane.seeding import DatabaseUnfit
 from control_plane.settings import Settings, settings_from
-from qg_core.environment import SettingsInvalid
 from qg_serving import AddressInUse, Draining, ServeOutcome, serve
 from qg_serving import run as run_loop
 from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped, StartFailed
@@ -25,21 +23,17 @@ EXIT_FAILED = 1
 def run(environ: Mapping[str, str]) -> int:
     """Serve until asked to stop; the exit status. Raises `SettingsInvalid`."""
     settings = settings_from(environ)
-    try:
-        faults = fault_points_from(environ)
-    except ValueError as error:
-        raise SettingsInvalid([str(error)]) from error
     sink = LineSink()
     observer = make_observer("control-plane", settings.log_level, sink)
     try:
-        return run_loop(_main(settings, faults, observer, sink))
+        return run_loop(_main(settings, observer, sink))
     finally:
         sink.close()
 
 
-async def _main(settings: Settings, faults: FaultPoints, observer: Observer, sink: LineSink) -> int:
+async def _main(settings: Settings, observer: Observer, sink: LineSink) -> int:
     sink.attach(asyncio.get_running_loop())
-    control_plane = create_app(settings, observer, faults=faults)
+    control_plane = create_app(settings, observer)
     try:
         await control_plane.start()
         outcome = await _serve(control_plane, settings, observer)

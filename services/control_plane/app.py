@@ -34,7 +34,7 @@ from control_plane.nodes.api import node_routes
 from control_plane.nodes.service import Fleet
 from control_plane.openapi.api import openapi_routes
 from control_plane.publishing.activator import Pace
-from control_plane.publishing.fault_points import FaultPoints
+from control_plane.publishing.fault_points import fault_points_from
 from control_plane.publishing.parts import PublishingParts, build_publishing
 from control_plane.revisions.api import revision_routes
 from control_plane.revisions.service import Revisions
@@ -101,7 +101,6 @@ def create_app(
     *,
     pace: Pace | None = None,
     checker: SqlChecker | None = None,
-    faults: FaultPoints | None = None,
 ) -> ControlPlane:
     """Build the control plane inside a running event loop; nothing connects until `start()`."""
     engine = make_engine(
@@ -122,7 +121,7 @@ def create_app(
         bundle_seal_keys=settings.bundle_seal_keys,
         observe=observe,
         statement_check=PolicyCheck(checker),
-        faults=faults,
+        faults=fault_points_from({"QG_FAULT_POINT": settings.fault_point, "APP_ENV": settings.app_env}),
         pace=pace,
     )
     passwords = PasswordChecker(threads=settings.bcrypt_threads, queued_max=settings.bcrypt_queue_max)
