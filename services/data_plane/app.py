@@ -98,6 +98,7 @@ class Node:
                 on_started=self._tell_started,
                 on_drain=self._drain,
             )
+            self.request_log.flush()
             self._observe(
                 ServiceStopped(
                     requests_dropped=outcome.requests_dropped,

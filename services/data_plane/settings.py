@@ -20,6 +20,8 @@ from qg_core.environment import (
     text,
 )
 from qg_oracle.hosts import parse_allowed
+from qg_security.sealing import Sealer
+from qg_security.signing import Ed25519Verifier
 
 _GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
 _NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -80,10 +82,15 @@ def _redis_url(value: str) -> str:
     return value
 
 
-def _keys(value: str) -> tuple[str, ...]:
+def _seal_keys(value: str) -> tuple[str, ...]:
     keys = listed(value)
-    if not keys:
-        raise ValueError("must hold at least one key")
+    Sealer(keys)  # raises ValueError without repeating a key
+    return keys
+
+
+def _verify_keys(value: str) -> tuple[str, ...]:
+    keys = listed(value)
+    Ed25519Verifier(keys)  # as above
     return keys
 
 
@@ -139,14 +146,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="BUNDLE_SEAL_KEY",
         field="bundle_seal_keys",
-        parse=_keys,
+        parse=_seal_keys,
         secret=True,
         description="Fernet keys, comma separated, that open the secrets inside specs; all open.",
     ),
     Variable(
         name="BUNDLE_VERIFY_KEYS",
         field="bundle_verify_keys",
-        parse=_keys,
+        parse=_verify_keys,
         description="Ed25519 public keys, comma separated; a bundle signed by any of them is trusted.",
     ),
     Variable(

@@ -7,25 +7,29 @@ import pytest
 
 from data_plane.settings import VARIABLES, Settings, settings_from
 from qg_core.environment import SettingsInvalid
+from qg_security.sealing import new_fernet_key
+from qg_security.signing import generate_signing_key
 
+SEAL_KEYS = [new_fernet_key(), new_fernet_key()]
+VERIFY_KEYS = [generate_signing_key()[1], generate_signing_key()[1]]
 GOOD = {
     "GATEWAY_ID": "acme-1",
     "REDIS_URL": "redis://:hunter2@127.0.0.1:6379/0",
-    "BUNDLE_SEAL_KEY": "key1,key2",
-    "BUNDLE_VERIFY_KEYS": "pub1, pub2",
+    "BUNDLE_SEAL_KEY": ",".join(SEAL_KEYS),
+    "BUNDLE_VERIFY_KEYS": ", ".join(VERIFY_KEYS),
     "STATE_DIR": "/var/lib/querygateway",
 }
 
 
 def test_defaults() -> None:
     settings = settings_from(GOOD)
-    assert settings.bundle_seal_keys == ("key1", "key2")
+    assert settings.bundle_seal_keys == tuple(SEAL_KEYS)
     assert settings.staleness_max_s == 86_400
     assert settings.cors_origins == ()
     assert settings.security_headers
     assert settings.node_name is None
     assert "hunter2" not in repr(settings)
-    assert "key1" not in repr(settings)
+    assert SEAL_KEYS[0] not in repr(settings)
 
 
 def test_every_field_has_a_variable() -> None:
@@ -38,7 +42,7 @@ def test_all_problems_together_without_secrets() -> None:
             {
                 "GATEWAY_ID": "No Good",
                 "REDIS_URL": "http://:hunter2@x",
-                "BUNDLE_SEAL_KEY": "",
+                "BUNDLE_SEAL_KEY": "not-a-fernet-key",
                 "STALENESS_MAX_S": "never",
                 "TRUSTED_PROXIES": "everyone",
                 "CORS_ORIGINS": "*",
@@ -60,6 +64,7 @@ def test_all_problems_together_without_secrets() -> None:
         "DEBUG",
     ]
     assert "hunter2" not in str(caught.value)
+    assert "not-a-fernet-key" not in str(caught.value)
 
 
 def test_staleness_off_is_written_out() -> None:
@@ -76,10 +81,10 @@ def test_origins_are_origins(origins: str) -> None:
 
 
 def test_secrets_from_files(tmp_path: Path) -> None:
-    (tmp_path / "seal").write_text("k1,k2\n")
+    (tmp_path / "seal").write_text(",".join(SEAL_KEYS) + "\n")
     environ = {**GOOD, "BUNDLE_SEAL_KEY_FILE": str(tmp_path / "seal")}
     del environ["BUNDLE_SEAL_KEY"]
-    assert settings_from(environ).bundle_seal_keys == ("k1", "k2")
+    assert settings_from(environ).bundle_seal_keys == tuple(SEAL_KEYS)
 
 
 def test_the_page_lists_exactly_these_variables() -> None:
