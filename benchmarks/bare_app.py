@@ -1,8 +1,7 @@
 """What the gateway is measured against: Granian and oracledb and nothing else.
 
-The same statements, pool size, arraysize, serving harness (Granian's embedded server on uvloop, HTTP/1.1) and JSON
-encoder; no routing, no authentication, no parameters beyond one integer, no limits, no deadline, no log line, no headers
-but two.
+The same statements, pool size, arraysize, harness (Granian's embedded server on uvloop, HTTP/1.1) and JSON encoder; no
+routing, no authentication, no parameters beyond one integer, no limits, no deadline, no log line, two headers.
 
     ORACLE_PASSWORD=... python -m benchmarks.bare_app --port 8090 --dsn 127.0.0.1:1521/FREEPDB1 --user qg
 """
