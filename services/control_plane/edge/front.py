@@ -13,6 +13,9 @@ from qg_core.request_ids import request_id_from
 from qg_telemetry.events import AdminRequestServed, Observe
 
 BODY_BYTES_MAX = 1_048_576
+OPEN_BODY_BYTES_MAX = 16_384
+"""Of callers who are not signed in: all they can send is a sign-in."""
+
 TARGET_BYTES_MAX = 8_192
 PATH_SHOWN_MAX = 512
 
@@ -71,7 +74,7 @@ class Front:
             if preflight is not None:
                 await sent.answer(204, preflight, b"")
             else:
-                await self._pass(scope, _limited(receive), sent, given, visit)
+                await self._pass(scope, receive, sent, given, visit)
         except Exception as error:  # noqa: BLE001 - the boundary: everything becomes an answer and an event
             answer = answer_of(error, visit, self._observe)
             if sent.status is None:
@@ -102,7 +105,10 @@ class Front:
         if not declared.isdigit() or int(declared[:20]) > BODY_BYTES_MAX:
             raise BodyTooLarge
         await self._gate.admit(scope["method"], scope["path"], scope["headers"], visit)
-        await self._app(scope, receive, sent)
+        bytes_max = OPEN_BODY_BYTES_MAX if visit.actor is None else BODY_BYTES_MAX
+        if int(declared[:20]) > bytes_max:
+            raise BodyTooLarge
+        await self._app(scope, _limited(receive, bytes_max), sent)
 
 
 class _Sent:
@@ -134,7 +140,7 @@ def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     return b", ".join(value for found, value in headers if found == name) or None
 
 
-def _limited(receive: Any) -> Any:
+def _limited(receive: Any, bytes_max: int) -> Any:
     """`receive`, raising `BodyTooLarge` as soon as too much arrived, `BadRequest` when the rest will never come."""
     total = 0
     complete = False
@@ -144,7 +150,7 @@ def _limited(receive: Any) -> Any:
         message = await receive()
         if message["type"] == "http.request":
             total += len(message.get("body", b""))
-            if total > BODY_BYTES_MAX:
+            if total > bytes_max:
                 raise BodyTooLarge
             complete = not message.get("more_body", False)
         elif not complete:

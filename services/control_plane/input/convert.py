@@ -7,14 +7,11 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from control_plane.input.json_text import JsonValue, shown
+from control_plane.input.json_text import PROBLEMS_MAX, JsonValue, shown
 from control_plane.input.kinds import LINE_PATTERN
 from qg_core.errors import FieldProblem, InvalidInput
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
-
-PROBLEMS_MAX = 50
-"""Enough to repair a body by; more would answer a hostile one at length."""
 
 
 def convert(value: JsonValue, struct_type: type[StructT], *, lax: bool = False) -> StructT:

@@ -9,6 +9,9 @@ from qg_core.errors import FieldProblem, InvalidInput
 DEPTH_MAX = 16
 """Nesting no body of this API comes near."""
 
+PROBLEMS_MAX = 50
+"""Enough to repair a body by; more would answer a hostile one at length."""
+
 _REFUSED_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 JsonValue = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
@@ -37,6 +40,8 @@ def character_problem(text: str) -> str | None:
 
 
 def _look(value: JsonValue, path: str, depth: int, problems: list[FieldProblem]) -> None:
+    if len(problems) >= PROBLEMS_MAX:
+        return
     if depth > DEPTH_MAX:
         problems.append(FieldProblem(path or "body", f"nests deeper than {DEPTH_MAX} levels"))
     elif isinstance(value, str):
@@ -44,6 +49,8 @@ def _look(value: JsonValue, path: str, depth: int, problems: list[FieldProblem])
             problems.append(FieldProblem(path or "body", wrong))
     elif isinstance(value, dict):
         for key, item in value.items():
+            if len(problems) >= PROBLEMS_MAX:
+                return
             if wrong := character_problem(key):
                 problems.append(FieldProblem(path or "body", f"a field's name {wrong}"))
             else:

@@ -53,6 +53,28 @@ async def test_bodies_are_bounded(admin: httpx.AsyncClient, plane: Plane) -> Non
     assert odd.status_code == 413
 
 
+async def test_who_is_not_signed_in_can_send_little(admin: httpx.AsyncClient, plane: Plane) -> None:
+    body = b'{"username": "ada", "password": "' + b"x" * 17_000 + b'"}'
+    assert (await plane.client.post("/api/v1/auth/login", content=body, headers=JSON)).status_code == 413
+
+    async def parts() -> object:
+        for _ in range(20):
+            yield b"x" * 1_000
+
+    chunked = await plane.client.post("/api/v1/auth/login", content=parts(), headers=JSON)  # type: ignore[arg-type]  # an async generator
+    assert chunked.status_code == 413
+    assert (await admin.post(URL, content=body, headers=JSON)).status_code == 422
+
+
+async def test_a_body_full_of_problems_is_answered_briefly(admin: httpx.AsyncClient) -> None:
+    values = b"[" + b",".join([b'"\\u0001"'] * 100_000) + b"]"
+    names = b"{" + b",".join(b'"a%d\\u0001":1' % number for number in range(50_000)) + b"}"
+    for body in (values, names):
+        answer = await admin.post(URL, content=body, headers=JSON)
+        assert answer.status_code == 422
+        assert len(answer.json()["errors"]) == 50
+
+
 async def test_targets_are_bounded(admin: httpx.AsyncClient) -> None:
     answer = await admin.get(URL + "?x=" + "y" * 9_000)
     assert answer.status_code == 414
