@@ -37,7 +37,7 @@ class Standin:
 
     def cpu_s(self) -> float:
         times = self.process.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
 
 @contextmanager
@@ -56,7 +56,10 @@ def standin() -> Iterator[Standin]:
 
 
 async def connect(server: Standin) -> oracledb.AsyncConnection:
-    return await oracledb.connect_async(user="qg_demo", password=server.password, dsn=server.dsn)
+    connection: oracledb.AsyncConnection = await oracledb.connect_async(
+        user="qg_demo", password=server.password, dsn=server.dsn
+    )
+    return connection
 
 
 def report(name: str, server: Standin, count: int, wall_s: float, server_s: float, client_s: float, unit: str) -> None:

@@ -50,8 +50,7 @@ def test_nodes_serve_on_and_restart_without_control_plane_postgres_and_redis(mor
 def test_past_the_staleness_limit_protected_endpoints_close_and_public_ones_serve(mortal: Mortal) -> None:
     fleet = mortal.fleet
     control_plane = fleet.control_plane()
-    settings = {"STALENESS_MAX_S": "10"}
-    node = fleet.data_plane("node-1", **settings)
+    node = fleet.data_plane("node-1", STALENESS_MAX_S="10")
     with fleet.admin(control_plane) as admin:
         keyed = admin.make("auth/with-key", name="keys")
         connection = admin.connection(fleet.oracle)
@@ -68,7 +67,7 @@ def test_past_the_staleness_limit_protected_endpoints_close_and_public_ones_serv
     assert get(node, "stale/public?item_id=7").status_code == 200
 
     node.kill()
-    again = fleet.data_plane("node-1", ready=False, **settings)
+    again = fleet.data_plane("node-1", ready=False, STALENESS_MAX_S="10")
     wait_until(lambda: _answers(again.url), "the node listens again")
     wait_until(lambda: get(again, "stale/public?item_id=7").status_code == 200, "public endpoints serve")
     assert get(again, "stale/keyed?item_id=7", **key).status_code == 503, "a restart makes nothing younger"

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from functools import partial
 
 import pytest
 from redis import Redis
@@ -26,6 +27,10 @@ def admin(fleet: Fleet, nodes: list[Running]) -> Admin:
     return signed_in
 
 
+def answers(status: int, node: Running, path: str, **headers: str) -> bool:
+    return get(node, path, **headers).status_code == status
+
+
 def test_a_saved_endpoint_answers_on_both_nodes(fleet: Fleet, nodes: list[Running], admin: Admin) -> None:
     connection = admin.connection(fleet.oracle)
     seconds = []
@@ -33,9 +38,7 @@ def test_a_saved_endpoint_answers_on_both_nodes(fleet: Fleet, nodes: list[Runnin
         admin.endpoint(f"saved/{index}", connection)
         saved = time.monotonic()
         for node in nodes:
-            wait_until(
-                lambda at=node, number=index: get(at, f"saved/{number}?item_id=7").status_code == 200, "it answers"
-            )  # type: ignore[misc]
+            wait_until(partial(answers, 200, node, f"saved/{index}?item_id=7"), "it answers")
         seconds.append(time.monotonic() - saved)
     median = statistics.median(seconds)
     print(f"median until both nodes answer: {median * 1000:.1f} ms")
@@ -78,10 +81,7 @@ def test_a_rotated_secret_is_refused_within_a_second(
             assert admin.send("POST", f"auth/{method['id']}/rotate").status_code == 200
             rotated = time.monotonic()
             for node in nodes:
-                wait_until(
-                    lambda at=node, of=path, by=credential: get(at, f"{of}?item_id=7", **by).status_code == 401,
-                    "it is refused",
-                )  # type: ignore[misc]
+                wait_until(partial(answers, 401, node, f"{path}?item_id=7", **credential), "it is refused")
             assert time.monotonic() - rotated < _REFUSED_WITHIN_S
     finally:
         with Redis.from_url(fleet.redis_url) as redis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import oracledb
 import pytest
@@ -21,7 +21,7 @@ _START_S = 30
 class RunningStandin:
     """A server and the loop it runs on."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         self._options = options
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="standin-loop", daemon=True)
@@ -59,7 +59,8 @@ class RunningStandin:
         return oracledb.connect(user=user, password=password, dsn=self.dsn)
 
     async def connect_async(self, user: str = READER, password: str = READER_PASSWORD) -> oracledb.AsyncConnection:
-        return await oracledb.connect_async(user=user, password=password, dsn=self.dsn)
+        connection: oracledb.AsyncConnection = await oracledb.connect_async(user=user, password=password, dsn=self.dsn)
+        return connection
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +96,9 @@ async def async_connection(standin: RunningStandin) -> AsyncIterator[oracledb.As
 def writer(standin: RunningStandin) -> Iterator[oracledb.Connection]:
     with standin.connect(WRITER, WRITER_PASSWORD) as opened:
         yield opened
+
+
+def columns_of(cursor: oracledb.Cursor) -> list[oracledb.FetchInfo]:
+    """The described columns of a query."""
+    assert cursor.description is not None
+    return list(cursor.description)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import oracledb
 import pytest
@@ -108,7 +109,7 @@ class Cable:
 
     async def __aenter__(self) -> int:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-        return self._server.sockets[0].getsockname()[1]
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
@@ -152,6 +153,8 @@ async def _until(condition: Callable[[], bool]) -> None:
 async def test_random_cancels_never_break_the_protocol(async_connection: oracledb.AsyncConnection) -> None:
     """The moment of the break wanders through the call, its end included."""
     cancelled = 0
+    rows: Any
+    answer: Any
     for step in range(120):
         call = asyncio.ensure_future(
             async_connection.fetchall("select * from big_rows where row_id <= :n", [200 + step])

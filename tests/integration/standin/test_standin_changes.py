@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import oracledb
 import pytest
 
-from tests.integration.standin.conftest import RunningStandin
+from tests.integration.standin.conftest import RunningStandin, columns_of
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def table(writer: oracledb.Connection) -> Iterator[str]:
 
 
 def _count(connection: oracledb.Connection) -> int:
-    return connection.cursor().execute("select count(*) from counters").fetchone()[0]
+    return int(connection.cursor().execute("select count(*) from counters").fetchone()[0])
 
 
 @pytest.mark.usefixtures("table")
@@ -60,7 +60,7 @@ def test_declared_types_are_described(writer: oracledb.Connection) -> None:
     cursor = writer.cursor()
     cursor.execute("insert into counters (id, label, code, raw_id) values (1, 'x', 'ab', hextoraw('00ff'))")
     cursor.execute("select * from counters")
-    assert [(info.name, info.type_code) for info in cursor.description] == [
+    assert [(info.name, info.type_code) for info in columns_of(cursor)] == [
         ("ID", oracledb.DB_TYPE_NUMBER), ("LABEL", oracledb.DB_TYPE_VARCHAR), ("AMOUNT", oracledb.DB_TYPE_NUMBER),
         ("SEEN", oracledb.DB_TYPE_DATE), ("CODE", oracledb.DB_TYPE_CHAR), ("RAW_ID", oracledb.DB_TYPE_RAW),
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_create_as_select_and_views(writer: oracledb.Connection) -> None:
     cursor.execute("create table copied as select order_id, status, ordered_on from orders where order_id <= 5")
     cursor.execute("create view copied_view as select order_id, upper(status) as loud from copied")
     cursor.execute("select * from copied_view order by order_id")
-    assert [info.name for info in cursor.description] == ["ORDER_ID", "LOUD"]
+    assert [info.name for info in columns_of(cursor)] == ["ORDER_ID", "LOUD"]
     assert len(cursor.fetchall()) == 5
     cursor.execute("truncate table copied")
     assert cursor.execute("select count(*) from copied_view").fetchone() == (0,)

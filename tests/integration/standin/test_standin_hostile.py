@@ -53,7 +53,7 @@ class Scrambler:
 
     async def __aenter__(self) -> int:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-        return self._server.sockets[0].getsockname()[1]
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()

@@ -15,7 +15,7 @@ from tests.integration.standin.conftest import READER, READER_PASSWORD, RunningS
 
 
 def _code(error: pytest.ExceptionInfo[oracledb.Error]) -> str:
-    return error.value.args[0].full_code
+    return str(error.value.args[0].full_code)
 
 
 def test_the_right_password_signs_in(standin: RunningStandin) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import oracledb
 import pytest
 
-from tests.integration.standin.conftest import RunningStandin
+from tests.integration.standin.conftest import RunningStandin, columns_of
 
 _at = dt.datetime.fromisoformat
 
@@ -117,7 +117,7 @@ def test_query(
 def test_names_of_columns(connection: oracledb.Connection, items: str, names: list[str] | None) -> None:
     cursor = connection.cursor()
     cursor.execute(f"select {items} from orders o where rownum = 1", {"a": 1, "b": 2} if ":a" in items else {})
-    described = [info.name for info in cursor.description]
+    described = [info.name for info in columns_of(cursor)]
     if names is None:
         assert described[0] == "ORDER_ID"
         assert described[-1] == "1+1"

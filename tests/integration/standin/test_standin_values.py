@@ -6,7 +6,7 @@ from decimal import Decimal
 import oracledb
 import pytest
 
-from tests.integration.standin.conftest import RunningStandin
+from tests.integration.standin.conftest import RunningStandin, columns_of
 
 moment_of = dt.datetime.fromisoformat
 _DIGITS = "98765432109876543210987654321098765432"
@@ -60,7 +60,7 @@ def test_timestamps_and_intervals_keep_their_fraction(connection: oracledb.Conne
     moment, span = moment_of("2024-02-29T23:59:59.123456"), dt.timedelta(days=-3, microseconds=5)
     cursor.execute("select :t, :i, cast(:t as timestamp with local time zone) from dual", t=moment, i=span)
     assert cursor.fetchone() == (moment, span, moment)
-    assert [column[1] for column in cursor.description] == [
+    assert [column[1] for column in columns_of(cursor)] == [
         oracledb.DB_TYPE_TIMESTAMP, oracledb.DB_TYPE_INTERVAL_DS, oracledb.DB_TYPE_TIMESTAMP_LTZ,
     ]  # fmt: skip
 
@@ -75,7 +75,7 @@ def test_repeated_binds_and_reused_cursors_change_their_types(connection: oracle
 def test_columns_are_described_with_their_oracle_types(connection: oracledb.Connection) -> None:
     cursor = connection.cursor()
     cursor.execute("select * from orders where order_id = 7")
-    described = {info.name: info for info in cursor.description}
+    described = {info.name: info for info in columns_of(cursor)}
     assert described["ORDER_ID"].type_code is oracledb.DB_TYPE_NUMBER
     assert (described["ORDER_ID"].precision, described["ORDER_ID"].scale) == (12, 0)
     assert (described["TOTAL_AMOUNT"].precision, described["TOTAL_AMOUNT"].scale) == (14, 2)
@@ -94,7 +94,7 @@ def test_columns_are_described_with_their_oracle_types(connection: oracledb.Conn
 def test_describe_without_running(connection: oracledb.Connection) -> None:
     cursor = connection.cursor()
     cursor.parse("select order_id, qg_sleep(60) s, remarks from orders, supplier_contracts where order_id = :id")
-    assert [(info.name, info.type_code) for info in cursor.description] == [
+    assert [(info.name, info.type_code) for info in columns_of(cursor)] == [
         ("ORDER_ID", oracledb.DB_TYPE_NUMBER), ("S", oracledb.DB_TYPE_NUMBER), ("REMARKS", oracledb.DB_TYPE_CLOB),
     ]  # fmt: skip
     assert connection.cursor().execute("select 1 from dual").fetchone() == (1,)
@@ -148,8 +148,8 @@ def test_blob_columns(connection: oracledb.Connection) -> None:
 def test_binary_doubles_and_not_a_number(connection: oracledb.Connection) -> None:
     cursor = connection.cursor()
     cursor.execute("select cast(1.25 as binary_double) a, cast(-0.5 as binary_float) b, rating from customers")
-    assert cursor.description[0].type_code is oracledb.DB_TYPE_BINARY_DOUBLE
-    assert cursor.description[2].type_code is oracledb.DB_TYPE_BINARY_DOUBLE
+    assert columns_of(cursor)[0].type_code is oracledb.DB_TYPE_BINARY_DOUBLE
+    assert columns_of(cursor)[2].type_code is oracledb.DB_TYPE_BINARY_DOUBLE
     assert cursor.fetchone()[:2] == (1.25, -0.5)
 
 

@@ -1,6 +1,7 @@
 """Settings: everything wrong is said at once, nothing secret is repeated."""
 
 import contextlib
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -39,7 +40,7 @@ def no_file(name: str) -> str:
     raise FileNotFoundError(2, "No such file or directory", name)
 
 
-def problems_of(environ: dict[str, str], read_file=no_file) -> tuple[str, ...]:
+def problems_of(environ: dict[str, str], read_file: Callable[[str], str] = no_file) -> tuple[str, ...]:
     with pytest.raises(SettingsInvalid) as invalid:
         read_settings(Sample, VARIABLES, environ, read_file)
     assert str(invalid.value) == "\n".join(invalid.value.problems)
@@ -102,6 +103,6 @@ def test_booleans_and_choices() -> None:
 
 
 @given(st.text(), st.sampled_from([text, boolean, integer(0, 9), number(0, 9), listed, one_of("a")]))
-def test_parsers_raise_nothing_but_value_errors(value: str, parse) -> None:
+def test_parsers_raise_nothing_but_value_errors(value: str, parse: Callable[[str], object]) -> None:
     with contextlib.suppress(ValueError):
         parse(value)

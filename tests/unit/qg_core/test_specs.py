@@ -76,7 +76,7 @@ CREDENTIAL = CredentialSpec(
     expires_at=None,
     sealed="token",
 )
-SPECS = [ENDPOINT, CONNECTION, METHOD, CREDENTIAL]
+SPECS: list[Spec] = [ENDPOINT, CONNECTION, METHOD, CREDENTIAL]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind_.value)

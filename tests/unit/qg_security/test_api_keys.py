@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -56,7 +57,7 @@ def test_the_right_length_alone_is_not_enough(presented: bytes) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda k: k + "\n", lambda k: " " + k, lambda k: k.upper(), lambda k: k + "," + k])
-def test_variants_of_a_good_key_are_refused(change) -> None:
+def test_variants_of_a_good_key_are_refused(change: Callable[[str], str]) -> None:
     with pytest.raises(KeyMalformed):
         parse(change(mint("qg_", CREDENTIAL, SECRET).key).encode(), "qg_", SECRET)
 

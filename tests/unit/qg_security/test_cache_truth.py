@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from qg_core.errors import CredentialMissing
 from qg_core.specs import AuthMethodSecret, MethodType
-from qg_security.authenticators import Authenticator
+from qg_security.authenticators import Authenticator, AuthParts
 from qg_security.keys import new_hmac_secret
 from qg_security.principals import Principal
 from tests.unit.qg_security.auth_samples import NOW, SECRET, Sample, make_parts
@@ -32,7 +32,7 @@ class RememberedNeverExceedsVerified(RuleBasedStateMachine):
         self.presented = [self.sample.authenticator(self.parts).read([self.sample.header])]
         self.recompile()
 
-    def compiled(self, parts) -> Authenticator:
+    def compiled(self, parts: AuthParts) -> Authenticator:
         return self.sample.authenticator(
             parts,
             method_digest=f"m{self.method_digest}",

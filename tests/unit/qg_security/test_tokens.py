@@ -160,7 +160,7 @@ def test_times_are_whole_seconds_within_reason(claim: str, value: object) -> Non
 
 
 def test_exp_has_no_leeway() -> None:
-    assert verify(signed(GOOD), NOW + 59.999)
+    assert verify(signed(GOOD), NOW + 59.999) is not None
     for late in (NOW + 60, NOW + 61, NOW + 10**9):
         with pytest.raises(TokenExpired):
             verify(signed(GOOD), late)
@@ -168,7 +168,7 @@ def test_exp_has_no_leeway() -> None:
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 def test_iat_and_nbf_have_30_seconds_of_leeway(claim: str) -> None:
-    assert verify(signed({**GOOD, claim: int(NOW) + 30}))
+    assert verify(signed({**GOOD, claim: int(NOW) + 30})) is not None
     assert refused(signed({**GOOD, claim: int(NOW) + 31})) == "token_from_the_future"
 
 

@@ -142,10 +142,12 @@ sink.close()
 
 def test_many_threads_write_whole_lines() -> None:
     with written() as out:
-        threads = [
-            threading.Thread(target=lambda: [out.log.write(served(path="x" * 200)) for _ in range(20)])
-            for _ in range(4)
-        ]
+
+        def write() -> None:
+            for _ in range(20):
+                out.log.write(served(path="x" * 200))
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
