@@ -3,7 +3,7 @@
 import asyncio
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.connection import BlockingConnectionPool
 from redis.exceptions import RedisError
 
 SOCKET_TIMEOUT_S = 2.0
@@ -17,11 +17,13 @@ LINK_ERRORS = (RedisError, OSError, TimeoutError)
 def open_link(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, connections_max: int = CONNECTIONS_MAX) -> Redis:
     """A client with its own bounded pool; connects when first used. Close it with `aclose()`.
 
-    No retries inside: the callers' loops retry, with backoff, and report.
+    A call that finds all connections in use waits for one, `timeout_s` at most. No retries inside: the callers' loops
+    retry, with backoff, and report.
     """
-    pool: ConnectionPool = ConnectionPool.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections_max,
+        timeout=timeout_s,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         socket_keepalive=True,

@@ -24,6 +24,8 @@ PUBLISH_LOCK = 0x7167_0001
 ACTIVATION_LOCK = 0x7167_0002
 """Held by whoever puts or removes what is in Redis. Apart from the publish lock: a slow Redis never delays a write."""
 
+ACTIVATION_IDLE_MAX_S = 10
+
 ROWS_PER_STATEMENT = 1_000
 
 ItemT = TypeVar("ItemT")
@@ -67,7 +69,15 @@ async def lock_publishing(session: AsyncSession) -> None:
 
 
 async def lock_activation(session: AsyncSession) -> None:
-    """Wait for the activation lock (bounded by the engine's lock timeout); held until the transaction ends."""
+    """Wait for the activation lock (bounded by the engine's lock timeout); held until the transaction ends.
+
+    Postgres ends the transaction of a holder that says nothing for `ACTIVATION_IDLE_MAX_S`: a control plane that hangs
+    must not keep the others from activating.
+    """
+    timeout = str(ACTIVATION_IDLE_MAX_S * 1_000)
+    await session.execute(
+        text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)"), {"timeout": timeout}
+    )
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ACTIVATION_LOCK})
 
 

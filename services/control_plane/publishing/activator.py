@@ -5,6 +5,7 @@ a commit is never undone because Redis is away.
 """
 
 import asyncio
+import contextlib
 import random
 import time
 import traceback
@@ -23,6 +24,7 @@ RETRY_MAX_S = 5.0
 PASS_TIMEOUT_S = 55.0
 """A little less than Postgres allows a transaction to idle."""
 
+CLOSE_WAIT_S = 2.0
 TRACEBACK_LENGTH_MAX = 8_000
 
 EXPECTED_ERRORS = (*LINK_ERRORS, SQLAlchemyError, TimeoutError)
@@ -46,6 +48,8 @@ class Activator:
         self._observe = observe
         self._pace = pace or Pace()
         self._asked = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._errors: dict[str, str] = {}
 
@@ -56,11 +60,12 @@ class Activator:
 
     def ask(self, revision: int) -> None:  # noqa: ARG002 - whoever asks, the pass takes everything up to the head
         """There is a new revision: activate it soon. Returns at once."""
+        self._idle.clear()
         self._asked.set()
 
     def start(self) -> None:
         """Begin; the first pass brings Redis up to Postgres."""
-        self._asked.set()
+        self.ask(0)
         pace = self._pace
         self._tasks = [
             asyncio.create_task(self._activate_when_asked()),
@@ -70,7 +75,14 @@ class Activator:
         ]
 
     async def close(self) -> None:
-        """Stop; what is not activated yet will be by whoever comes next."""
+        """Stop, but first activate what was committed, if that takes no longer than `CLOSE_WAIT_S`.
+
+        What is not activated then will be by whoever comes next.
+        """
+        if self._tasks:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_WAIT_S):
+                    await self._idle.wait()
         await end_tasks(*self._tasks)
 
     async def _activate_when_asked(self) -> None:
@@ -83,6 +95,8 @@ class Activator:
             if failures:
                 await asyncio.sleep(_retry_s(failures))
                 self._asked.set()
+            elif not self._asked.is_set():
+                self._idle.set()
 
     async def _repeat(self, name: str, step: Callable[[], Awaitable[object]], every_s: float) -> None:
         failures = 0
@@ -108,7 +122,7 @@ class Activator:
 
     async def _look(self) -> None:
         if await self._upkeep.look():
-            self._asked.set()
+            self.ask(0)
 
     async def _attempt(self, name: str, step: Callable[[], Awaitable[object]], failures: int) -> bool:
         """Run `step`, at most `PASS_TIMEOUT_S`; whether it succeeded."""

@@ -1,6 +1,7 @@
 """From commit to Redis: at once, in bursts, after crashes, floods, stops and restores; two control planes at once."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from control_plane.publishing import service
 from control_plane.publishing.fault_points import FaultPoint, fault_points_from
@@ -44,6 +46,32 @@ async def test_an_empty_database_becomes_revision_one(rig: Rig, redis_url: str, 
     await until(lambda: rig.saw("revision_activated", revision=1))
     assert await serves(rig, redis_url, tmp_path) == 1
     assert rig.parts.activator.last_errors == {}
+
+
+async def test_a_control_plane_that_is_stopped_activates_first(rig: Rig, redis_url: str, tmp_path: Path) -> None:
+    rig.parts.activator.start()
+    await until(lambda: rig.saw("revision_activated", revision=1))
+    await rig.add(rig.connection())
+    await rig.parts.activator.close()
+    assert await rig.redis.get(keys.HEAD) == b"2"
+    assert await serves(rig, redis_url, tmp_path) == 2
+
+
+@pytest.mark.fault
+async def test_a_control_plane_that_hangs_keeps_nobody_from_activating(
+    rig: Rig, store_urls: StoreUrls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "ACTIVATION_IDLE_MAX_S", 1)
+    await rig.add(rig.connection())
+    async with rig.session() as hanging:
+        await ledger.lock_activation(hanging)
+        started = time.perf_counter()
+        other = Rig(store_urls.app, redis_url, rig.keys)
+        assert (await other.parts.activation.run()).revision == 1
+        assert 0.5 < time.perf_counter() - started < 5.0
+        await other.close()
+        with contextlib.suppress(DBAPIError):
+            await hanging.rollback()
 
 
 async def test_the_head_moves_forward_only(rig: Rig) -> None:
