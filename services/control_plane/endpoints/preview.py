@@ -24,7 +24,6 @@ from qg_store.repositories import audit_log, connections
 
 PREVIEW_TIMEOUT_MS = 30_000
 PREVIEW_BYTES_MAX = 1_048_576
-STATEMENT_SHOWN_MAX = 1_000
 NUMBER_MAGNITUDE_MAX = 1e126
 """Oracle's NUMBER ends here; the driver's own error for more comes too late."""
 
@@ -93,7 +92,7 @@ class Previews:
         return stream, b"[" + b"".join(chunks) + b"]"
 
     async def _audit(self, connection: Connection, wanted: PreviewRequest, actor: Actor, outcome: str) -> None:
-        shown = wanted.sql_text[:STATEMENT_SHOWN_MAX]
+        # The whole statement (64 KiB at most): a cut one could begin with a long comment and hide what was read.
         async with self._sessions.begin() as session:
             await audit_log.add(
                 session,
@@ -103,7 +102,7 @@ class Previews:
                     action="preview",
                     subject_kind="connection",
                     subject_id=connection.id,
-                    summary=f"previewed a statement on {connection.name!r} ({outcome}): {shown}",
+                    summary=f"previewed a statement on {connection.name!r} ({outcome}): {wanted.sql_text}",
                     request_id=actor.request_id,
                     remote_ip=actor.remote_ip,
                 ),

@@ -80,6 +80,13 @@ async def test_what_is_refused(plane: Plane, admin: httpx.AsyncClient, there: st
     assert "query_refused" in audited[1]["summary"]
 
 
+async def test_a_long_comment_hides_no_statement_from_the_audit_log(admin: httpx.AsyncClient, there: str) -> None:
+    statement = f"/* {'harmless ' * 1_000}*/ select 1 as what_was_read from dual"
+    assert (await admin.post(f"{URL}/preview", json=request(there, statement))).status_code == 200
+    (entry,) = (await admin.get("/api/v1/admin/audit-log?action=preview")).json()["items"]
+    assert entry["summary"].endswith("select 1 as what_was_read from dual")
+
+
 async def test_a_refused_statement_is_saved_with_warnings(admin: httpx.AsyncClient, there: str) -> None:
     method = (await admin.post("/api/v1/admin/auth", json={"name": "m", "method_type": "bearer"})).json()["id"]
     body = {"name": "e", "path": "e", "connection_id": there, "auth_method_id": method}
