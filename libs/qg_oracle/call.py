@@ -15,6 +15,7 @@ from qg_oracle.fetching import close_cursor, columns_of, open_cursor, run
 from qg_oracle.leases import Lease
 from qg_oracle.output import Output
 from qg_oracle.pool import Pool
+from qg_oracle.running import TIMED_OUT
 from qg_oracle.sessions import Session
 from qg_oracle.statements import Statement, Tags
 
@@ -23,8 +24,6 @@ RETRY_WITHIN_S = 1.0
 
 CANCEL_GRACE_S = 5.0
 """What the database has to give up a cancelled call, before its session is dropped."""
-
-TIMED_OUT = "deadline"
 
 Explain = Callable[[Failure], GatewayError]
 """Makes the caller's error of a classified one."""
@@ -46,8 +45,8 @@ class Call:
         "_stopped_at",
         "_tags",
         "_task",
-        "_timer",
         "bind_names",
+        "expires_at",
         "finished",
         "output",
         "pool",
@@ -81,8 +80,8 @@ class Call:
         self._stop_error: Exception | None = None
         self._stopped_at = 0.0
         self._loop = asyncio.get_running_loop()
+        self.expires_at = deadline.expires_at
         pool.calls.add(self)
-        self._timer = self._loop.call_later(max(0.0, deadline.left_s()), self.stop, TIMED_OUT)
         if cancel is not None:
             cancel.listen(self.stop)
 
@@ -226,7 +225,6 @@ class Call:
         if self.finished:
             return
         self.finished = True
-        self._timer.cancel()
         if self._cancel is not None:
             self._cancel.forget()
         cursor, self._cursor = self._cursor, None

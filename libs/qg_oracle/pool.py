@@ -7,7 +7,6 @@ lock, and a wrong password is tried again for everybody who waits. docs/adr/0004
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Protocol
 
 import msgspec
 
@@ -15,6 +14,7 @@ from qg_core.errors import ConnectionUnavailable
 from qg_oracle.errors import classify, to_gateway_error
 from qg_oracle.events import Observe, PoolClosed, PoolRetired, SessionLost
 from qg_oracle.opening import Opener
+from qg_oracle.running import RunningCalls
 from qg_oracle.sessions import Session, limit_round_trips
 from qg_oracle.targets import ConnectionTarget
 from qg_oracle.waiters import Waiter, Waiters
@@ -29,12 +29,6 @@ ROLLBACK_TIMEOUT_MS = 5_000
 
 PING_AFTER_IDLE_S = 60.0
 """A session unused for longer is proved by a round trip first: firewalls forget."""
-
-
-class Stoppable(Protocol):
-    """A running call, as the pool sees it."""
-
-    def stop(self, reason: str) -> None: ...
 
 
 class PoolStatistics(msgspec.Struct, frozen=True):
@@ -70,7 +64,7 @@ class Pool:
         """Sessions handed out, those of abandoned calls included."""
         self.retired = False
         self.closed = False
-        self.calls: set[Stoppable] = set()
+        self.calls = RunningCalls()
         self._on_closed = on_closed
         self._predecessor = predecessor
         self._successor: Pool | None = None
@@ -205,7 +199,7 @@ class Pool:
 
     def stop_calls(self) -> None:
         """Cancel every running call in the database."""
-        for call in list(self.calls):
+        for call in self.calls:
             call.stop("shutdown")
 
     async def drained(self, timeout_s: float) -> bool:

@@ -160,7 +160,7 @@ def statement_of(spec: EndpointSpec) -> Statement:
 
 
 def _cut(text: str, bytes_max: int) -> str:
-    if len(text) * 4 <= bytes_max:
+    if len(text) <= bytes_max and text.isascii():
         return text
     raw = text.encode("utf-8", "replace")
     return text if len(raw) <= bytes_max else raw[:bytes_max].decode("utf-8", "ignore")

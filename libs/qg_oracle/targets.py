@@ -16,7 +16,7 @@ _SID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_$#]{0,63}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class ConnectionTarget(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionTarget(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Where, as whom and within which limits to reach one database; exactly one of `service_name` and `sid`.
 
     `wallet` is PEM: certificates to trust and, for mutual TLS, a certificate with its unencrypted key.
