@@ -164,7 +164,7 @@ async def test_a_dsn_is_parsed_and_rebuilt(admin: httpx.AsyncClient) -> None:
     assert "b.example.com" in body["dsn"]
     assert "SERVER=" not in body["dsn"]
     one = f"{URL}/{body['id']}"
-    written = await admin.put(one, json={"host": "c.example.com", "sid": "ORCL"})
+    written = await admin.put(one, json={"host": "c.example.com", "sid": "ORCL", "password": "entered again"})
     assert written.status_code == 200, written.text
     assert (written.json()["dsn"], written.json()["sid"], written.json()["service_name"]) == (None, "ORCL", None)
 
@@ -180,7 +180,7 @@ async def test_hosts_can_be_limited(make_plane: MakePlane) -> None:
     assert [answer.status_code for answer in answers] == [201, 201, 422]
 
 
-async def test_an_editor_must_know_the_password_to_lead_a_connection_elsewhere(plane: Plane) -> None:
+async def test_who_leads_a_connection_elsewhere_must_know_the_password(plane: Plane) -> None:
     made = (await plane.admin.post(URL, json=connection())).json()
     one = f"{URL}/{made['id']}"
     await add_admin(plane, "ed", "editor")
@@ -192,7 +192,14 @@ async def test_an_editor_must_know_the_password_to_lead_a_connection_elsewhere(p
     assert (await plane.client.put(one, json={"host": "new.example.com", "password": "again"})).status_code == 200
     assert (await plane.client.put(one, json={"allowed_functions": ["pkg.f"]})).status_code == 403
     assert (await plane.client.post(URL, json=connection(name="x", allowed_functions=["f"]))).status_code == 403
-    assert (await plane.admin.put(one, json={"host": "third.example.com"})).status_code == 200
+    for elsewhere in (
+        {"host": "third.example.com"}, {"port": 1599}, {"protocol": "tcps"}, {"service_name": "other"},
+        {"sid": "OTHER", "service_name": None}, {"username": "somebody"}, {"server_dn": "CN=x"}, {"wallet": None},
+        {"dsn": "(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST=evil.example.net)(PORT=1521))(CONNECT_DATA=(SID=X)))"},
+    ):  # fmt: skip
+        by_admin = await plane.admin.put(one, json=elsewhere)
+        assert by_admin.status_code == 422, elsewhere
+        assert [problem["field"] for problem in by_admin.json()["errors"]] == ["password"], elsewhere
 
 
 async def test_a_test_signs_in(admin: httpx.AsyncClient, standin_server: StandinAddress) -> None:
