@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from qg_standin.accounts import Accounts
 from qg_standin.faults import Faults
 from qg_standin.profile import Profile
 from qg_standin.session_view import SessionView, Surroundings
 from qg_standin.sources import Shared
-
-if TYPE_CHECKING:
-    from qg_standin.session import Session
 
 
 class Host(Protocol):
@@ -30,5 +27,3 @@ class Host(Protocol):
         """A new session id and serial number."""
 
     def surroundings(self, view: SessionView) -> Surroundings: ...
-
-    def forget(self, session: Session) -> None: ...

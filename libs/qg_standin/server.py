@@ -132,7 +132,7 @@ class StandinServer:
         self.shared.engines.release(engine)
 
     def _new_session(self, link: Link) -> Session:
-        session = Session(self, link)
+        session = Session(self, link, on_closed=self._sessions.discard)
         self._sessions.add(session)
         return session
 
@@ -147,9 +147,6 @@ class StandinServer:
 
     def surroundings(self, view: SessionView) -> Surroundings:
         return Surroundings(view, self._views, self._catalog.names, self.profile.version_text)
-
-    def forget(self, session: Session) -> None:
-        self._sessions.discard(session)
 
     def _views(self) -> list[SessionView]:
         return [session.view for session in list(self._sessions) if session.view is not None]

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from qg_standin import logon, packets, replies, requests
 from qg_standin.binds import BindType
-from qg_standin.cursors import Cursor
+from qg_standin.calls import Calls
+from qg_standin.dispatch import Dispatch
 from qg_standin.entrance import Negotiator, refusal
 from qg_standin.execution import Execution
 from qg_standin.failures import OracleError
 from qg_standin.host import Host
 from qg_standin.link import Link
-from qg_standin.lob_requests import LobCall
 from qg_standin.packets import SDU_BYTES_MAX, SDU_BYTES_MIN, ConnectRequest
-from qg_standin.requests import Request, RequestParser
-from qg_standin.response import Call, CallInterrupted, Response
-from qg_standin.session_view import ACTIVE, INACTIVE, SessionView
+from qg_standin.request_parser import RequestParser
+from qg_standin.requests import Request
+from qg_standin.response import Call
+from qg_standin.session_view import SessionView
 from qg_standin.sign_in import SignIn
-from qg_standin.wire import Malformed, NeedMore, bytes2, ub
+from qg_standin.wire import Malformed, NeedMore
 
-_log = logging.getLogger(__name__)
 SIGN_IN_S_MAX = 60.0
 
 
 class Session:
     """Sits on one link; `view` is what other sessions see of it once it is signed in."""
 
-    def __init__(self, host: Host, link: Link) -> None:
+    def __init__(self, host: Host, link: Link, *, on_closed: Callable[[Session], None]) -> None:
         self.link = link
         self.view: SessionView | None = None
         self._host = host
+        self._forget = on_closed
         self._profile = host.profile
         self._negotiator = Negotiator(host.profile)
         self._sign_in = SignIn(host)
@@ -40,7 +40,8 @@ class Session:
         self._sign_in_limit = asyncio.get_running_loop().call_later(SIGN_IN_S_MAX, self._abort_stranger)
         self._execution: Execution | None = None
         self._parser = RequestParser(self._profile.field_version, self._binds_of)
-        self._call: Call | None = None
+        self._calls = Calls(link, host.faults, self._negotiator, on_ended=self._on_call_ended)
+        self._dispatch: Dispatch | None = None
 
     # -- connecting
 
@@ -72,7 +73,7 @@ class Session:
             if not self._negotiator.has_ended():
                 return
             self._parser.field_version = self._negotiator.field_version
-        while buffer and self._call is None and self.link.is_open:
+        while buffer and self._calls.current is None and self.link.is_open:
             try:
                 request, length = self._parser.parse(buffer)
             except NeedMore:
@@ -81,153 +82,13 @@ class Session:
             self._handle(request)
 
     def _handle(self, request: Request) -> None:
-        """Piggybacks first, then the function: on the spot where possible, else as a running call."""
-        execution, function = self._execution, request.function
-        if execution is None:
-            if not isinstance(function, requests.Logon):
-                raise Malformed("a request before the sign-in")
-            logon_request = function
-            self._run(lambda _call: self._on_logon(logon_request))
-            return
-        self._apply_piggybacks(execution, request)
-        if isinstance(function, requests.Repeated):
-            if self._host.faults.are_quiet and (known := execution.repeat(function.answer)) is not None:
-                self.link.write(known)
-                return
-            function = self._parser.parse_body(function.body)
-        self._dispatch(execution, function, request.body)
-
-    def _apply_piggybacks(self, execution: Execution, request: Request) -> None:
-        if request.closed_cursors:
-            execution.cursors.close(request.closed_cursors)
-        for locator in request.freed_locators:
-            execution.lobs.free(locator)
-        if request.tags and self.view is not None:
-            self.view.tags.update(request.tags)
-
-    def _dispatch(self, execution: Execution, function: requests.Function, body: bytes) -> None:
-        if isinstance(function, requests.Execute):
-            if self._host.faults.take_drop():
-                self.link.abort()
-                return
-            self._start_execute(execution, function, body)
-        elif isinstance(function, requests.Fetch):
-            self._run(lambda call: self._fetch(execution, function, call))
-        elif isinstance(function, LobCall):
-            self._run(lambda _call: self._lob(execution, function))
-        elif isinstance(function, requests.Simple):
-            self._simple(execution, function.code)
+        if self._dispatch is not None:
+            self._dispatch.handle(request)
+        elif isinstance(request.function, requests.Logon):
+            logon_request = request.function
+            self._calls.run(lambda _call: self._on_logon(logon_request))
         else:
-            raise Malformed("a second sign-in")
-
-    def _start_execute(self, execution: Execution, function: requests.Execute, body: bytes) -> None:
-        faults = self._host.faults
-        response = self._response()
-        try:
-            cursor = execution.cursor_for(function)
-            failure = faults.take_execute_error()
-            if failure is not None:
-                raise failure
-            if not faults.delay_ms and execution.answer_from_cache(cursor, function, response):
-                packets_sent = response.finish()
-                if body:
-                    execution.keep(body, cursor, packets_sent)
-                return
-        except OracleError as error:
-            self._fail(error)
-            return
-        self._run(lambda call: self._execute(execution, cursor, function, call))
-
-    # -- calls
-
-    def _run(self, work: Callable[[Call], Awaitable[None]]) -> None:
-        call = self._call = Call()
-        if self.view is not None:
-            self.view.status = ACTIVE
-        task = asyncio.get_running_loop().create_task(self._guard(work, call))
-        call.task = task
-
-    async def _guard(self, work: Callable[[Call], Awaitable[None]], call: Call) -> None:
-        try:
-            if self._host.faults.delay_ms:
-                await call.sleep(self._host.faults.delay_ms / 1000)
-            await work(call)
-        except CallInterrupted:
-            pass
-        except OracleError as error:
-            if not call.interrupted.is_set():
-                self._fail(error)
-        except Malformed as error:
-            _log.warning("connection aborted: %s", error)
-            self.link.abort()
-        except Exception:  # noqa: BLE001  (logged; one connection must not end the server)
-            _log.exception("a call failed; connection aborted")
-            self.link.abort()
-        finally:
-            self._call = None
-            if self.view is not None:
-                self.view.status = INACTIVE
-            call.ended.set()
-            if self.link.is_open:
-                self.link.look_again()
-            else:
-                self._release()
-
-    def _response(self) -> Response:
-        return Response(self.link, ends_marked=self._negotiator.ends_marked)
-
-    def _fail(self, error: OracleError) -> None:
-        response = self._response()
-        status = self._execution.call_status if self._execution is not None else 0
-        response.add(
-            replies.error(
-                self._parser.field_version,
-                call_status=status,
-                number=error.code,
-                message=error.text,
-                position=error.position,
-            )
-        )
-        response.finish()
-
-    async def _execute(self, execution: Execution, cursor: Cursor, function: requests.Execute, call: Call) -> None:
-        response = self._response()
-        await execution.execute(cursor, function, call, response)
-        call.check()
-        response.finish()
-
-    async def _fetch(self, execution: Execution, function: requests.Fetch, call: Call) -> None:
-        response = self._response()
-        await execution.fetch(execution.cursors.get(function.cursor_id), function.rows_wanted, call, response)
-        call.check()
-        response.finish()
-
-    async def _lob(self, execution: Execution, function: LobCall) -> None:
-        self._send(execution.lobs.answer(function) + replies.status(execution.call_status))
-
-    def _simple(self, execution: Execution, code: int) -> None:
-        if code == requests.VERSION:
-            banner = self._profile.version_text.encode()
-            head = b"\x08" + bytes2(banner) + ub(self._profile.version_number)
-            self._send(head + replies.status(execution.call_status))
-        elif code in (requests.COMMIT, requests.ROLLBACK) and execution.transaction.is_open:
-            self._run(lambda _call: self._end_transaction(execution, code))
-        elif self._host.faults.delay_ms:
-            self._run(lambda _call: self._acknowledge(execution))
-        else:
-            self._send(replies.status(execution.call_status))
-
-    async def _acknowledge(self, execution: Execution) -> None:
-        self._send(replies.status(execution.call_status))
-
-    async def _end_transaction(self, execution: Execution, code: int) -> None:
-        await (execution.commit() if code == requests.COMMIT else execution.rollback())
-        self._send(replies.status(execution.call_status))
-
-    def _send(self, message: bytes) -> None:
-        response = self._response()
-        response.add(message)
-        response.finish()
+            raise Malformed("a request before the sign-in")
 
     # -- sign-in
 
@@ -235,11 +96,11 @@ class Session:
         ok = replies.error(self._parser.field_version)
         try:
             if function.phase == 1:
-                self._send(self._sign_in.challenge(function.request) + ok)
+                self._calls.send(self._sign_in.challenge(function.request) + ok)
                 return
             user, proof = await self._sign_in.prove(function.request)
         except OracleError as error:
-            self._fail(error)
+            self._calls.fail(error)
             self.link.close()
             return
         host = self._host
@@ -248,6 +109,16 @@ class Session:
         self._execution = Execution(host.shared, host.profile, host.surroundings(self.view))
         self._execution.field_version = self._parser.field_version
         self._parser.known = self._execution.spot_answers
+        self._calls.belong_to(self.view, self._execution)
+        self._dispatch = Dispatch(
+            self.link,
+            self._calls,
+            self._parser,
+            self._execution,
+            self.view,
+            faults=host.faults,
+            profile=host.profile,
+        )
         self._sign_in_limit.cancel()
         welcome = logon.welcome(
             proof,
@@ -256,7 +127,7 @@ class Session:
             version_number=host.profile.version_number,
             service_name=host.service_name,
         )
-        self._send(welcome + ok)
+        self._calls.send(welcome + ok)
 
     def _binds_of(self, cursor_id: int) -> tuple[tuple[BindType, ...], int, bool]:
         if self._execution is None:
@@ -270,12 +141,10 @@ class Session:
             self.link.abort()
 
     def on_break(self) -> None:
-        if self._call is not None:
-            self._call.interrupted.set()
+        self._calls.interrupt()
 
     def on_reset(self) -> None:
-        call = self._call
-        self._resetting = asyncio.get_running_loop().create_task(self._reset(call))
+        self._resetting = asyncio.get_running_loop().create_task(self._reset(self._calls.current))
 
     async def _reset(self, call: Call | None) -> None:
         """The reply to a break goes out only when the broken call has really stopped."""
@@ -283,13 +152,19 @@ class Session:
             await call.ended.wait()
         self.link.write(packets.marker(packets.MARKER_RESET))
         self.link.is_breaking = False
-        self._fail(OracleError(1013))
+        self._calls.fail(OracleError(1013))
 
     def on_closed(self) -> None:
         self._sign_in_limit.cancel()
-        self._host.forget(self)
-        if self._call is not None:
-            self._call.interrupted.set()
+        self._forget(self)
+        if self._calls.current is not None:
+            self._calls.interrupt()
+        else:
+            self._release()
+
+    def _on_call_ended(self) -> None:
+        if self.link.is_open:
+            self.link.look_again()
         else:
             self._release()
 
