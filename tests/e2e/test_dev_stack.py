@@ -72,19 +72,6 @@ def test_every_printed_line_gives_rows(shared_stack: Stack) -> None:
     assert not [command for command in commands for secret in secrets if str(secret) in command]
 
 
-# A reader pauses between writing and calling; here the data plane is told which revision to wait for instead.
-_PATIENT_CURL = """
-echo 0 > seen-revision
-curl() {
-    case "$*" in
-        */api/v1/data/*) command curl -H "x-qg-min-revision: $(tail -n 1 seen-revision)" "$@" ;;
-        *) command curl -D answer-headers "$@"
-           sed -n 's/^x-qg-revision: *\\([0-9]*\\).*/\\1/p' answer-headers >> seen-revision ;;
-    esac
-}
-"""
-
-
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="the tour is written for bash and curl")
 def test_the_tour_of_the_readme_works_as_written(shared_stack: Stack) -> None:
     tour = (ROOT / "README.md").read_text().split("## A five-minute tour")[1].split("\n## ")[0]
@@ -92,9 +79,8 @@ def test_the_tour_of_the_readme_works_as_written(shared_stack: Stack) -> None:
     assert len(blocks) >= 4
     clone = shared_stack.place.parent
     (clone / ".venv").symlink_to(Path(sys.executable).parent.parent, target_is_directory=True)
-    script = "\n".join([_PATIENT_CURL, *blocks])
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=clone, capture_output=True, text=True, timeout=60
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)], cwd=clone, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"ORDER_ID"') >= 2, "rows on both data planes before the rotation"
