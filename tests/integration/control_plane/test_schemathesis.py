@@ -30,7 +30,7 @@ from qg_devstack.servers.ports import free_port
 from tests.fixtures.store import StoreUrls
 from tests.integration.control_plane.conftest import PASSWORD, environment
 
-EXAMPLES_PER_OPERATION = 8
+EXAMPLES_PER_OPERATION = 6
 """Times some 40 operations, valid and invalid each: within a minute."""
 
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance, content_type_conformance]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from control_plane.input.convert import PROBLEMS_MAX, convert
-from control_plane.input.json_text import decode_json
+from control_plane.input.convert import convert
+from control_plane.input.json_text import PROBLEMS_MAX, decode_json
 from control_plane.input.kinds import Moment, Name, row_id, uuid_or_none
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.parameters import Parameter
