@@ -21,7 +21,10 @@ class NodeState(enum.StrEnum):
 
 
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One node's report, written to Redis with a TTL. Times are Unix seconds."""
+    """One node's report, written to Redis with a TTL. Times are Unix seconds.
+
+    `since` is when `revision` began to be served here (before there is one: when the node started).
+    """
 
     node: str
     version: str

@@ -94,10 +94,21 @@ class Memory:
         if time.monotonic() - self._beacon_saved_at < BEACON_EVERY_S:
             return
         self._beacon_saved_at = time.monotonic()
+        if not self._file.is_open:
+            await self._open_again()
         await self._flush()
         if self._is_writing:
             return
         await self._attempt(lambda: self._file.save_beacon(body), SAVE_WAIT_MAX_S)
+
+    async def _open_again(self) -> None:
+        """Another process had the directory (a predecessor that was still draining), or it could not be written."""
+        await self._attempt(self._file.open, SAVE_WAIT_MAX_S)
+        if self._file.is_open:
+            # What lies there may be older or newer than what waits here: write all of it.
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            self.needs_everything = True
 
     async def close(self) -> None:
         """Write what waits, close the file."""

@@ -37,7 +37,7 @@ class Reporting:
         self._node = node
         self._version = version
         self._now = now
-        self._since = now()
+        self._started_at = now()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         refresher.on_change = self._changed.set
@@ -71,7 +71,7 @@ class Reporting:
             highest_seen=max(refresher.highest, refresher.newest_known),
             state=refresher.state,
             last_error=last_error[:ERROR_LENGTH_MAX] if last_error is not None else None,
-            since=self._since,
+            since=catalog.built_at if catalog is not None else self._started_at,
             reported_at=self._now(),
             beacon_issued_at=beacon.value.issued_at if beacon is not None else None,
             unusable=tuple(f"{item.subject.kind}:{item.subject.id}" for item in unusable),

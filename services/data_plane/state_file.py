@@ -94,6 +94,11 @@ class StateFile:
             self._connect()
             raise
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be remembered."""
+        return self._connection is not None
+
     def close(self) -> None:
         """Close the file; anything committed is safe."""
         if self._connection is not None:
@@ -118,7 +123,11 @@ class StateFile:
         return highest
 
     def write_highest(self, revision: int, now: float) -> None:
-        """Remember `revision`, durably, before it is served."""
+        """Remember `revision`, durably, unless a higher one is remembered already."""
+        with contextlib.suppress(StateFileBroken):
+            before = self.highest()
+            if before is not None and before.revision > revision:
+                return
         body = msgspec.json.encode(Highest(self._gateway_id, revision, now))
         aside = self._directory / (HIGHEST_FILE + ".new")
         with _as_broken():

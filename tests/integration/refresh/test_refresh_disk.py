@@ -177,6 +177,25 @@ async def test_two_nodes_do_not_share_a_directory(gateway: Gateway, start_node: 
     assert (one.revision, two.revision) == (1, 1)
 
 
+async def test_a_directory_is_taken_over_when_its_holder_is_gone(gateway: Gateway, start_node: StartNode) -> None:
+    """A successor starts while its predecessor still drains."""
+    one = await start_node(gateway.rig.keys)
+    two = await start_node(gateway.rig.keys)
+    await one.close()
+    await gateway.rig.add(endpoint(gateway.connection, path="third"))
+    await gateway.rig.parts.activation.run()
+    await two.refresher.look()
+    memory = two.refresher._memory
+    memory._beacon_saved_at = float("-inf")
+    await two.refresher.look()
+    assert not memory.needs_everything
+    await two.close()
+    again = await start_node(gateway.rig.keys, url=NOWHERE)
+    assert again.paths == {"orders", "public", "third"}
+    assert again.refresher.current is not None
+    assert again.refresher.current.unusable == ()
+
+
 async def test_only_the_owner_may_read_it(gateway: Gateway, start_node: StartNode, disk: Path) -> None:
     await start_node(gateway.rig.keys)
     assert modes_of(disk) == (0o700, {0o600})
