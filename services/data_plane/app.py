@@ -129,8 +129,12 @@ class Node:
             passwords_per_address_max=settings.sign_in_failures_address_max,
             forgeries_per_address_max=settings.sign_in_forgeries_address_max,
         )
-        # Quarters: whoever tries passwords leaves most places to everybody else.
-        waits = PasswordWaits(max(1, settings.requests_in_flight_max // 4), max(1, settings.bcrypt_queue_max // 4))
+        # Quarters: whoever tries passwords leaves most places to everybody else, and a part of the queue to API keys.
+        waits = PasswordWaits(
+            waiting_max=max(1, settings.requests_in_flight_max // 4),
+            checks_max=max(1, settings.bcrypt_queue_max * 3 // 4),
+            checks_per_network_max=max(1, settings.bcrypt_queue_max // 4),
+        )
         pipeline = Pipeline(
             self.refresher,
             Admission(self._observe),
