@@ -10,7 +10,7 @@ import asyncio
 from data_plane.visit import Visit
 from qg_telemetry.events import Observe
 
-DELAY_S = 0.01
+DELAY_S = 0.025
 WAITING_MAX = 256
 
 
