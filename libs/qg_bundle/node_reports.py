@@ -16,6 +16,17 @@ REPORT_TTL_S = 15
 
 FORGET_AFTER_S = 86_400
 
+# Lua, because a member of a sorted set can't be read in part: somebody may have put one of 512 MB there.
+_NEWEST_NAMES = """
+local found = {}
+for _, name in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, tonumber(ARGV[1]) - 1)) do
+  if #name <= tonumber(ARGV[2]) then
+    found[#found + 1] = name
+  end
+end
+return found
+"""
+
 _decoder = msgspec.json.Decoder(NodeReport)
 _encode = msgspec.json.Encoder().encode
 
@@ -50,7 +61,10 @@ async def read_reports(redis: Redis) -> list[NodeReport]:
 
     Raises one of `link.LINK_ERRORS`.
     """
-    names = [_node_name(raw) for raw in await redis.zrevrange(keys.NODES, 0, NODES_MAX - 1)]
+    found: list[bytes] = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+        "EVAL", _NEWEST_NAMES, 1, keys.NODES, NODES_MAX, keys.NODE_NAME_LENGTH_MAX
+    )
+    names = [_node_name(raw) for raw in found]
     known = [name for name in names if name is not None]
     pipe = redis.pipeline(transaction=False)
     for name in known:
