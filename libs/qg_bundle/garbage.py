@@ -10,12 +10,15 @@ import msgspec
 from redis.asyncio import Redis
 
 from qg_bundle import keys
+from qg_bundle.members import Members, members_up_to
 
 SPEC_AGE_MIN_S = 3_600
 CHECKPOINTS_KEPT_MIN = 20
 CHECKPOINT_AGE_MIN_S = 86_400
 
 REMOVED_PER_PASS_MAX = 10_000
+DIGEST_LENGTH = 64
+NUMBER_LENGTH_MAX = 16
 _BATCH = 500
 
 
@@ -49,24 +52,29 @@ async def remove_unused(
         return Removed()
     oldest = min(checkpoints_kept)
     kept_names = {str(revision).encode() for revision in checkpoints_kept}
-    known = await redis.zrange(keys.CHECKPOINT_REVISIONS, 0, REMOVED_PER_PASS_MAX - 1)
     # Not the ones above: another control plane may just be putting a newer one.
     newest = max(checkpoints_kept)
-    checkpoints = [name for name in known if name not in kept_names and _number(name) < newest]
+    known = await _members(redis, keys.CHECKPOINT_REVISIONS, newest, NUMBER_LENGTH_MAX, 0, REMOVED_PER_PASS_MAX)
+    checkpoints = [name for name in known.names if name not in kept_names and _number(name) < newest]
     await _unlink(redis, keys.CHECKPOINT_REVISIONS, keys.CHECKPOINT_PREFIX, checkpoints)
-    deltas = await redis.zrangebyscore(keys.DELTA_REVISIONS, "-inf", oldest, start=0, num=REMOVED_PER_PASS_MAX)
+    old_deltas = await _members(redis, keys.DELTA_REVISIONS, oldest, NUMBER_LENGTH_MAX, 0, REMOVED_PER_PASS_MAX)
+    deltas = old_deltas.names
     await _unlink(redis, keys.DELTA_REVISIONS, keys.DELTA_PREFIX, deltas)
     kept_digests = {digest.encode() for digest in specs_kept}
     specs: list[bytes] = []
     offset = 0
     while len(specs) < REMOVED_PER_PASS_MAX:
-        old = await redis.zrangebyscore(keys.SPEC_TIMES, "-inf", now - SPEC_AGE_MIN_S, start=offset, num=_BATCH)
-        specs += [digest for digest in old if digest not in kept_digests]
-        offset += len(old)
-        if len(old) < _BATCH:
+        old = await _members(redis, keys.SPEC_TIMES, now - SPEC_AGE_MIN_S, DIGEST_LENGTH, offset, _BATCH)
+        specs += [digest for digest in old.names if digest not in kept_digests]
+        offset += old.total
+        if old.total < _BATCH:
             break
     await _unlink(redis, keys.SPEC_TIMES, keys.SPEC_PREFIX, specs)
     return Removed(specs=len(specs), deltas=len(deltas), checkpoints=len(checkpoints))
+
+
+async def _members(redis: Redis, key: str, score: float, length_max: int, start: int, number_max: int) -> Members:
+    return await members_up_to(redis, key, score, length_max, start=start, number_max=number_max)
 
 
 async def _unlink(redis: Redis, index: str, prefix: str, names: list[bytes]) -> None:

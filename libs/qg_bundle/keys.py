@@ -30,7 +30,6 @@ CHECKPOINT_PREFIX = "qg:checkpoint:"
 NODE_PREFIX = "qg:node:"
 
 NODE_NAME_LENGTH_MAX = 64
-NODE_NAME_LENGTH_MAX = 64
 NODE_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{NODE_NAME_LENGTH_MAX}}}")
 """What a node may be called (`fullmatch`)."""
 

@@ -9,23 +9,13 @@ from redis.asyncio import Redis
 
 from qg_bundle import keys
 from qg_bundle.limits import NODE_REPORT_BYTES_MAX, NODES_MAX
+from qg_bundle.members import newest_members
 from qg_core.nodes import NodeReport
 
 REPORT_TTL_S = 15
 """A node that has not reported for so long is no longer shown."""
 
 FORGET_AFTER_S = 86_400
-
-# Lua, because a member of a sorted set can't be read in part: somebody may have put one of 512 MB there.
-_NEWEST_NAMES = """
-local found = {}
-for _, name in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, tonumber(ARGV[1]) - 1)) do
-  if #name <= tonumber(ARGV[2]) then
-    found[#found + 1] = name
-  end
-end
-return found
-"""
 
 _decoder = msgspec.json.Decoder(NodeReport)
 _encode = msgspec.json.Encoder().encode
@@ -61,11 +51,8 @@ async def read_reports(redis: Redis) -> list[NodeReport]:
 
     Raises one of `link.LINK_ERRORS`.
     """
-    found: list[bytes] = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-        "EVAL", _NEWEST_NAMES, 1, keys.NODES, NODES_MAX, keys.NODE_NAME_LENGTH_MAX
-    )
-    names = [_node_name(raw) for raw in found]
-    known = [name for name in names if name is not None]
+    listed = await newest_members(redis, keys.NODES, NODES_MAX, keys.NODE_NAME_LENGTH_MAX)
+    known = [name for name in map(_node_name, listed.names) if name is not None]
     pipe = redis.pipeline(transaction=False)
     for name in known:
         pipe.getrange(keys.node(name), 0, NODE_REPORT_BYTES_MAX)

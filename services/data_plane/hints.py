@@ -13,6 +13,7 @@ SILENCE_MAX_S = 60.0
 """Without any message for so long the subscription is made anew: a half-open connection hears nothing for ever."""
 
 AGAIN_AFTER_S = 1.0
+SPACING_S = 0.02
 
 
 class Hints:
@@ -60,3 +61,5 @@ class Hints:
                 if message is not None:
                     silent_since = loop.time()
                     self._heard.set()
+                    # Whoever floods the channel fills Redis' buffer for us, not our time.
+                    await asyncio.sleep(SPACING_S)

@@ -16,7 +16,8 @@ async def test_a_huge_name_is_not_even_fetched(redis_url: str) -> None:
     redis = open_link(redis_url)
     try:
         await put_report(redis, report)
-        await redis.zadd(keys.NODES, {"x" * HUGE_BYTES: 2.0, "not a name": 3.0})
+        names: dict[str, float] = {"x" * HUGE_BYTES: 2.0, "not a name": 3.0}
+        await redis.zadd(keys.NODES, names)
         before = (await redis.info("stats"))["total_net_output_bytes"]
         assert await read_reports(redis) == [report]
         assert (await redis.info("stats"))["total_net_output_bytes"] - before < HUGE_BYTES // 10

@@ -334,6 +334,20 @@ async def test_reports_that_nobody_can_read_are_left_out(rig: Rig) -> None:
     await rig.redis.set(keys.node("huge"), b"x" * 1_000_000)
     await rig.redis.set(keys.node("other"), b'{"node":"else"}')
     assert await read_reports(rig.redis) == []
+    await rig.redis.set("big", "")
+    await rig.redis.setrange("big", 50_000_000, b"x")
+    copy = "redis.call('ZADD', KEYS[2], 9, redis.call('GET', KEYS[1]))"
+    for key in (keys.NODES, keys.SPEC_TIMES, keys.DELTA_REVISIONS, keys.CHECKPOINT_REVISIONS):
+        await rig.redis.execute_command("EVAL", copy, 2, "big", key)  # type: ignore[no-untyped-call]  # untyped
+    before = int((await rig.redis.info("stats"))["total_net_output_bytes"])
+    assert await read_reports(rig.redis) == []
+    await rig.add(rig.connection())
+    await rig.parts.activation.run()
+    await rig.parts.upkeep.sweep()
+    assert int((await rig.redis.info("stats"))["total_net_output_bytes"]) - before < 1_000_000
+    await rig.redis.delete(keys.NODES)
+    await rig.redis.set(keys.NODES, "another type")
+    assert await read_reports(rig.redis) == []
 
 
 async def test_after_a_rotation_the_new_keys_are_enough(
