@@ -31,7 +31,7 @@ Prints new values of
 
 Keep them in a secret store. Whoever has ENCRYPTION_KEY and a backup of Postgres has every
 database password. To rotate one: add the new value to every reader, let writers use it,
-remove the old one (docs/settings.md).
+remove the old one (docs/installation.md).
 """
 
 _COMMENTS = {
