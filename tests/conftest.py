@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No limits of time: what is slow on a busy machine is not wrong. A test that is worth more examples says so itself.
+settings.register_profile("project", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 pytest_plugins = [
     "tests.fixtures.postgres",

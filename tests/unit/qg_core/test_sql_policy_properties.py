@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qg_core.sql_policy import SqlRefused, check
+from qg_core.sql_policy import SqlRefused
 from qg_core.sql_policy.lexemes import read
+from qg_core.sql_policy.policy import check
 
 _WORDS = r"""
     select from where with as ( ) ( ) , . . * + - / = < > || ' '' " q'[ ]' nq'{ }' -- /* */ /*+ :a :A :1 ? @ ; {
@@ -79,7 +80,7 @@ _SPLICED = [statement for statement in _STATEMENTS if "match_recognize" not in s
 
 
 @given(st.sampled_from(_SPLICED), st.sampled_from(["nvl(evil(1), 1)", "evil_pkg.f + 1", "evil_seq.nextval"]), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80)
 def test_a_call_spliced_into_a_legal_statement_is_found(statement: str, evil: str, data: st.DataObject) -> None:
     code = read(statement).code
     index = data.draw(st.integers(0, len(code) - 1))
@@ -93,14 +94,14 @@ def test_a_call_spliced_into_a_legal_statement_is_found(statement: str, evil: st
 
 
 @given(st.lists(st.tuples(_PIECES, _GAPS), max_size=40))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120)
 def test_nothing_but_a_refusal_comes_out_of_pieces(pieces: list[tuple[str, str]]) -> None:
     with contextlib.suppress(SqlRefused):
         check("select " + "".join(piece + gap for piece, gap in pieces))
 
 
 @given(st.one_of(st.text(max_size=200), _TEXT.map(" ".join)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120)
 def test_nothing_but_a_refusal_comes_out_of_text(text: str) -> None:
     with contextlib.suppress(SqlRefused):
         check(text)
@@ -121,7 +122,7 @@ def test_wrapping_does_not_help(attack: str) -> None:
 
 
 @given(st.sampled_from(ATTACKS), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80)
 def test_white_space_comments_and_case_do_not_help(attack: str, data: st.DataObject) -> None:
     pieces = attack.split(" ")
     gaps = st.sampled_from([" ", "\n", "\t", " /**/ ", "/* ' */ ", " --'\n", "\r\n"])

@@ -98,7 +98,7 @@ def test_single_precision_stays_the_same_single(value: float) -> None:
             st.decimals(allow_nan=False, allow_infinity=False, min_value=Decimal("-1e38"), max_value=Decimal("1e38")),
             st.datetimes(),
         ),
-        max_size=20,
+        max_size=5,
     )
 )
 def test_it_is_what_dicts_would_have_been(rows: list[tuple[Any, ...]]) -> None:

@@ -268,7 +268,7 @@ def test_read_basic_takes_any_bytes(encoded: bytes) -> None:
 
 
 @pytest.mark.parametrize("method_type", ALL)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(value=st.binary(max_size=300))
 def test_any_header_bytes_are_a_401(method_type: MethodType, value: bytes) -> None:
     async def ask() -> None:

@@ -108,4 +108,4 @@ class RememberedNeverExceedsVerified(RuleBasedStateMachine):
 
 
 TestRememberedNeverExceedsVerified = RememberedNeverExceedsVerified.TestCase
-TestRememberedNeverExceedsVerified.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestRememberedNeverExceedsVerified.settings = settings(max_examples=25, stateful_step_count=20)

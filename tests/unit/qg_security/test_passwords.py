@@ -60,7 +60,7 @@ def test_a_malformed_or_unaffordable_hash_never_matches(hashed: str) -> None:
     assert not matches(b"?", hashed)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.text(alphabet="./AZaz09", min_size=53, max_size=53), st.binary(max_size=80))
 def test_matches_never_raises(rest: str, plain: bytes) -> None:
     assert matches(plain, "$2b$04$" + rest) in (True, False)
@@ -75,8 +75,8 @@ def test_an_unknown_user_costs_what_a_wrong_password_costs(monkeypatch: pytest.M
         assert not matches(b"wrong", bcrypt_hash)
         return time.thread_time() - started
 
-    wrong = min(cost(hashed) for _ in range(3))
-    unknown = min(cost("") for _ in range(3))
+    wrong = min(cost(hashed) for _ in range(2))
+    unknown = min(cost("") for _ in range(2))
     assert 0.7 < wrong / unknown < 1.4
 
 
