@@ -76,7 +76,7 @@ class Gateway:
             request.check_limits()
             min_revision = request.fields.get(b"x-qg-min-revision")
             if min_revision is not None:
-                await reach(self._refresher, min_revision)
+                await reach(self._refresher, min_revision, visit.client_ip)
             visit.catalog = catalog = self._current()
             if request.method == "OPTIONS" and self._is_preflight(request) and request.raw_path in catalog.routes:
                 return self._replies.preflight(visit)

@@ -108,12 +108,12 @@ class Refresher:
         """The node's own view of itself."""
         return self.condition.state(serving=self.current is not None, now=self._now())
 
-    async def wait_for(self, revision: int) -> None:
+    async def wait_for(self, revision: int, network: str = "") -> None:
         """Return once `revision` is served. Raises `RevisionNotReached` (see `Waiters`)."""
         if revision <= self.revision:
             return
         self._hints.wake()
-        await self._waiters.wait_for(revision, self.newest_known)
+        await self._waiters.wait_for(revision, self.newest_known, network)
 
     async def boot(self) -> None:
         """Take what is newest: from Redis if it answers, else from disk. Returns with or without a catalog."""
