@@ -13,10 +13,11 @@ import sys
 import msgspec
 
 from qg_core.errors import NodeBusy
-from qg_core.sql_policy import SqlFacts, SqlProblem, SqlRefused, check
-from qg_core.sql_policy.limits import STATEMENT_BYTES_MAX
+from qg_core.sql_policy import SqlFacts, SqlProblem, SqlRefused
+from qg_core.sql_policy.characters import check_characters, check_size
+from qg_core.sql_policy.findings import refusal
 
-from .sql_check_child import Accepted, Answer, CheckRequest, Refused, frame, frame_length
+from .sql_check_messages import Accepted, Answer, CheckRequest, Refused, frame, frame_length
 
 PROCESSES = 2  # one may hang for the whole time limit without holding up the other
 WAITING_MAX = 32
@@ -42,14 +43,6 @@ class SqlCheckTimeout(SqlRefused):
     def __init__(self) -> None:
         message = "The statement took too long to be checked; simplify it or put it into a database view."
         super().__init__((SqlProblem(message, 1, 1, "time"),))
-
-
-def _fits(sql_text: str) -> bool:
-    """Whether the text can be sent at all: it has UTF-8 and a bounded size."""
-    try:
-        return len(sql_text) <= STATEMENT_BYTES_MAX and bool(sql_text.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 class _Child:
@@ -134,8 +127,9 @@ class SqlChecker:
 
         Answers within `wait_limit_ms` + 2 * `time_limit_ms`.
         """
-        if not _fits(sql_text):
-            return check(sql_text)  # refuses at once, without a parse
+        too_large = check_size(sql_text)
+        if found := [too_large] if too_large else [*check_characters(sql_text)]:
+            raise refusal(sql_text, found)  # can't be sent at all: too long, or without UTF-8
         request = CheckRequest(sql_text, tuple(sorted(allowed_functions)))
         for _ in range(2):  # once more when the process died under it: that need not be the statement's fault
             answer = await self._ask(request)

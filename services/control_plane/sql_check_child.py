@@ -10,54 +10,18 @@ import contextlib
 import logging
 import resource
 import signal
-import struct
 import sys
 from typing import BinaryIO
 
 import msgspec
 
-from qg_core.sql_policy import SqlFacts, SqlProblem, SqlRefused, check
+from qg_core.sql_policy import SqlRefused
+from qg_core.sql_policy.policy import check
 
-MESSAGE_BYTES_MAX = 1024 * 1024
+from .sql_check_messages import LENGTH, Accepted, Answer, CheckRequest, Ready, Refused, frame, frame_length
+
 MEMORY_BYTES_MAX = 1024 * 1024 * 1024
 ALARM_S = 10  # far above any time limit of the parent: it matters only when the parent is gone
-_LENGTH = struct.Struct("!I")
-
-
-class CheckRequest(msgspec.Struct, frozen=True, tag="check", forbid_unknown_fields=True):
-    """One statement to check, with the functions its connection may call."""
-
-    sql_text: str
-    allowed_functions: tuple[str, ...]
-
-
-class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """Sent once, when the parser is loaded and warm."""
-
-
-class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
-    facts: SqlFacts
-
-
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    problems: tuple[SqlProblem, ...]
-
-
-Answer = Ready | Accepted | Refused
-
-
-def frame(message: msgspec.Struct) -> bytes:
-    """`message` as msgpack after its length in four bytes, big-endian."""
-    body = msgspec.msgpack.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-def frame_length(header: bytes) -> int:
-    """The length that `header` (four bytes) announces. Raises ValueError above MESSAGE_BYTES_MAX."""
-    (length,) = _LENGTH.unpack(header)
-    if length > MESSAGE_BYTES_MAX:
-        raise ValueError("the announced message is too long")
-    return int(length)
 
 
 def answer(request: CheckRequest) -> Answer:
@@ -73,7 +37,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     decode = msgspec.msgpack.Decoder(CheckRequest).decode
     answers.write(frame(Ready()))
     answers.flush()
-    while len(header := requests.read(_LENGTH.size)) == _LENGTH.size:
+    while len(header := requests.read(LENGTH.size)) == LENGTH.size:
         body = requests.read(frame_length(header))
         signal.alarm(ALARM_S)
         answered = answer(decode(body))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from .agreement import disagreement
 from .binds import bind_names, check_binds
 from .calls import check_calls, check_certain_calls, check_members
 from .characters import check_characters, check_size
 from .code_rules import check_code, check_hints
+from .facts import SqlFacts
 from .findings import Finding, refusal
 from .lexemes import read
 from .names import check_names
@@ -19,19 +18,6 @@ from .regions import find_regions
 
 # With one of these there is nothing to parse, or the parser would end lines where the database doesn't.
 _UNREADABLE = frozenset({"control_character", "empty", "root"})
-
-
-class SqlFacts(msgspec.Struct, frozen=True):
-    """What an accepted statement names.
-
-    `binds`: lower case, distinct, in order of first appearance. `tables`: as Oracle stores the names
-    (`SCHEMA.TABLE` or `TABLE`), distinct, in order of first appearance, without CTEs. `columns`: names that are columns
-    only if the tables have them; where they don't, Oracle would look for a function of that name (docs/sql_policy.md).
-    """
-
-    binds: tuple[str, ...]
-    tables: tuple[str, ...]
-    columns: tuple[str, ...]
 
 
 def check(sql_text: str, *, allowed_functions: frozenset[str] = frozenset()) -> SqlFacts:

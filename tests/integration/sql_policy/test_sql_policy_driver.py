@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qg_core.sql_policy import SqlRefused, check
+from qg_core.sql_policy import SqlRefused
+from qg_core.sql_policy.policy import check
 from qg_devstack.servers.standin import StandinAddress
 
 _LEGAL = Path(__file__).parents[2] / "unit" / "qg_core" / "corpus" / "legal.txt"

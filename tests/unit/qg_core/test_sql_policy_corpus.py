@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qg_core.sql_policy import SqlRefused, check
+from qg_core.sql_policy import SqlRefused
+from qg_core.sql_policy.policy import check
 
 _CORPUS = Path(__file__).parent / "corpus"
 

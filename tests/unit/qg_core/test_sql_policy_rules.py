@@ -6,7 +6,8 @@ import copy
 
 import pytest
 
-from qg_core.sql_policy import SqlProblem, SqlRefused, check
+from qg_core.sql_policy import SqlProblem, SqlRefused
+from qg_core.sql_policy.policy import check
 
 
 def problems_of(statement: str, *allowed: str) -> tuple[SqlProblem, ...]:
