@@ -1,9 +1,7 @@
 """One gateway's publishing on real Postgres and Redis, and rows to publish."""
 
-import asyncio
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from redis.asyncio import Redis
@@ -199,17 +197,3 @@ def kind_of(row: object) -> SpecKind:
         Credential: SpecKind.CREDENTIAL,
     }
     return kinds[type(row)]
-
-
-async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], timeout_s: float = 10.0) -> float:
-    """Wait until `condition` holds; seconds it took. Fails after `timeout_s`."""
-    started = time.perf_counter()
-    while True:
-        holds = condition()
-        if not isinstance(holds, bool):
-            holds = await holds
-        taken = time.perf_counter() - started
-        if holds:
-            return taken
-        assert taken < timeout_s, "waited in vain"
-        await asyncio.sleep(0.01)

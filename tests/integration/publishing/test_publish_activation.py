@@ -25,8 +25,9 @@ from qg_store.models import Connection, Endpoint
 from qg_store.repositories import publishing as ledger
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
-from tests.integration.publishing.rig import Keys, Rig, endpoint, until
+from tests.integration.publishing.rig import Keys, Rig, endpoint
 from tests.integration.refresh.nodes import Node
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -99,7 +100,7 @@ SCRIPT = """
 import asyncio, sys
 from control_plane.publishing.fault_points import fault_points_from
 from qg_store.models import Endpoint
-from tests.integration.publishing.rig import Keys, Rig, until
+from tests.integration.publishing.rig import Keys, Rig
 
 async def main():
     database, redis, point, endpoint_id, *keys = sys.argv[1:]

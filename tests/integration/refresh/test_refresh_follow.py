@@ -8,13 +8,15 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from redis.exceptions import NoPermissionError
 
+from data_plane import catch_up
 from qg_bundle import keys
 from qg_bundle.node_reports import read_reports
 from qg_core.errors import RevisionNotReached
 from qg_core.nodes import NodeState
 from qg_store.models import AuthMethod, Connection, Credential, Endpoint
-from tests.integration.publishing.rig import Rig, endpoint, until
+from tests.integration.publishing.rig import Rig, endpoint
 from tests.integration.refresh.conftest import Gateway, StartNode
+from tests.support.waiting import until
 
 
 async def test_a_node_serves_what_is_published(gateway: Gateway, start_node: StartNode) -> None:
@@ -81,13 +83,18 @@ async def test_methods_and_connections_that_are_off_close_their_endpoints(
     assert catalog.targets == ()
 
 
-async def test_far_behind_it_takes_the_checkpoint(gateway: Gateway, start_node: StartNode) -> None:
+async def test_far_behind_it_takes_the_checkpoint(
+    gateway: Gateway, start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node = await start_node(gateway.rig.keys)
-    for number in range(300):
+    monkeypatch.setattr(catch_up, "DELTAS_PER_READ_MAX", 20)
+    for number in range(69):
         await gateway.rig.edit(Endpoint, gateway.public.id, rows_max=number + 10)
     await gateway.rig.parts.activation.run()
+    # Nothing but the checkpoint of 64 leads there.
+    await gateway.rig.redis.delete(*(keys.delta(number) for number in range(2, 65)))
     await node.refresher.look()
-    assert node.revision == 301
+    assert node.revision == 70
     assert node.refresher.state is NodeState.SERVING
 
 
