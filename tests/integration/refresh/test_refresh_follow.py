@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -16,6 +17,7 @@ from qg_core.nodes import NodeState
 from qg_store.models import AuthMethod, Connection, Credential, Endpoint
 from tests.integration.publishing.rig import Rig, endpoint
 from tests.integration.refresh.conftest import Gateway, StartNode
+from tests.integration.refresh.nodes import Node
 from tests.support.waiting import until
 
 
@@ -109,7 +111,7 @@ async def test_an_edit_reaches_two_nodes_at_once(gateway: Gateway, start_node: S
     taken: list[float] = []
     for number in range(20):
         revision = await rig.edit(Endpoint, gateway.public.id, rows_max=100 + number)
-        taken.append(await until(lambda revision=revision: min(one.revision, two.revision) >= revision))
+        taken.append(await until(serving(revision, one, two)))
     # On an idle machine some 20 ms; a tick would take 500 ms at the least, on any.
     assert statistics.median(taken) < 0.4, taken
 
@@ -123,7 +125,7 @@ async def test_a_lost_hint_costs_a_tick(gateway: Gateway, start_node: StartNode)
         # Activation to the last step but the hint, as if it were lost.
         gateway.rig.parts.activation._writer.hint = _lost  # type: ignore[method-assign]  # the hint alone
         await gateway.rig.parts.activation.run()
-        worst = max(worst, await until(lambda revision=revision: node.revision >= revision))
+        worst = max(worst, await until(serving(revision, node)))
     assert worst < 1.5
 
 
@@ -207,6 +209,11 @@ async def test_two_publishers_race_and_nodes_converge(
         seen = [catalog.revision for catalog in node.swapped]
         assert seen == sorted(set(seen))
     await two.close()
+
+
+def serving(revision: int, *nodes: Node) -> Callable[[], bool]:
+    """Whether all of them have reached it."""
+    return lambda: min(node.revision for node in nodes) >= revision
 
 
 async def _listeners(rig: Rig, count: int) -> bool:
