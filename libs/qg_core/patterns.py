@@ -15,26 +15,11 @@ from typing import Any
 
 import msgspec
 
+from qg_core.pattern_items import REPEATS, SINGLE, Item, are_apart, can_be, firsts, singles, unwrapped
+
 PATTERN_LENGTH_MAX = 500
 STEPS_MAX = 4_000_000
 """How many steps an expression may cost at worst, ways to split the text times its length: some 20 ms of work."""
-
-_RANGE_LISTED_MAX = 1_000
-
-_SINGLE = frozenset({op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN})
-_REPEATS = frozenset({op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT})
-_CATEGORIES = {
-    op.CATEGORY_DIGIT: re.compile(r"\d"),
-    op.CATEGORY_NOT_DIGIT: re.compile(r"\D"),
-    op.CATEGORY_SPACE: re.compile(r"\s"),
-    op.CATEGORY_NOT_SPACE: re.compile(r"\S"),
-    op.CATEGORY_WORD: re.compile(r"\w"),
-    op.CATEGORY_NOT_WORD: re.compile(r"\W"),
-}
-
-
-Item = tuple[Any, Any]
-"""One item of a parsed expression: its code and argument."""
 
 
 class _Choices(msgspec.Struct):
@@ -75,9 +60,9 @@ def check_pattern(pattern: str, max_length: int) -> re.Pattern[str]:
 def _count(items: list[Item], max_length: int, choices: _Choices, after: list[Item]) -> None:
     """Count into `choices`; `after` is what can come first behind `items`."""
     for position, (code, argument) in enumerate(items):
-        if code in _SINGLE or code is op.AT:
+        if code in SINGLE or code is op.AT:
             continue
-        following = _firsts(items[position + 1 :], after)
+        following = firsts(items[position + 1 :], after)
         if code is op.SUBPATTERN:
             _group, added, removed, body = argument
             if added or removed:
@@ -89,7 +74,7 @@ def _count(items: list[Item], max_length: int, choices: _Choices, after: list[It
             choices.branches *= len(argument[1])
             for branch in argument[1]:
                 _count(list(branch), max_length, choices, following)
-        elif code in _REPEATS:
+        elif code in REPEATS:
             _count_repeat(argument, max_length, choices, following)
         else:
             raise ValueError("may hold no look-around, back reference or condition")
@@ -97,7 +82,7 @@ def _count(items: list[Item], max_length: int, choices: _Choices, after: list[It
 
 def _count_repeat(argument: Any, max_length: int, choices: _Choices, following: list[Item]) -> None:
     least, most, body = argument
-    body = _unwrapped(body)
+    body = unwrapped(body)
     inner = _Choices()
     _count(body, max_length, inner, body)
     span = min(int(most), max_length) - min(int(least), max_length) + 1
@@ -110,14 +95,14 @@ def _count_repeat(argument: Any, max_length: int, choices: _Choices, following: 
             raise ValueError("may not repeat alternatives, unless each begins with another character")
         span = max_length
     # Where what follows can't be read by the repeat itself there is one place to stop: no choice to go back to.
-    if span > 1 and not _apart(_singles(body), following):
+    if span > 1 and not are_apart(singles(body), following):
         choices.ranges.append(span)
 
 
 def _varies(items: Iterable[Item]) -> bool:
     """Whether a repeat of variable length is anywhere inside."""
     for code, argument in items:
-        if code in _REPEATS and (argument[0] != argument[1] or _varies(argument[2])):
+        if code in REPEATS and (argument[0] != argument[1] or _varies(argument[2])):
             return True
         if code is op.SUBPATTERN and _varies(argument[3]):
             return True
@@ -128,89 +113,6 @@ def _varies(items: Iterable[Item]) -> bool:
     return False
 
 
-def _singles(items: Iterable[Item]) -> list[Item]:
-    """Every single-character item inside."""
-    found: list[Item] = []
-    for code, argument in items:
-        if code in _SINGLE:
-            found.append((code, argument))
-        elif code in _REPEATS:
-            found.extend(_singles(argument[2]))
-        elif code is op.SUBPATTERN:
-            found.extend(_singles(argument[3]))
-        elif code is op.ATOMIC_GROUP:
-            found.extend(_singles(argument))
-        elif code is op.BRANCH:
-            found.extend(item for branch in argument[1] for item in _singles(branch))
-    return found
-
-
-def _firsts(items: list[Item], after: list[Item]) -> list[Item]:
-    """The single-character items that can come first in `items` followed by `after`; empty when only the end can."""
-    found, passable = _begin(items)
-    return [*found, *after] if passable else found
-
-
-def _begin(items: Iterable[Item]) -> tuple[list[Item], bool]:
-    """What can come first in `items`, and whether `items` can be passed without reading anything."""
-    found: list[Item] = []
-    for code, argument in items:
-        if code is op.AT:
-            continue
-        if code in _SINGLE:
-            return [*found, (code, argument)], False
-        if code in _REPEATS:
-            begun, passable = _begin(argument[2])
-            passable = passable or argument[0] == 0
-        elif code is op.SUBPATTERN:
-            begun, passable = _begin(argument[3])
-        elif code is op.BRANCH:
-            branches = [_begin(branch) for branch in argument[1]]
-            begun = [item for first, _ in branches for item in first]
-            passable = any(can_pass for _, can_pass in branches)
-        else:
-            begun, passable = _singles([(code, argument)]), True
-        found.extend(begun)
-        if not passable:
-            return found, False
-    return found, True
-
-
-def _apart(read: list[Item], following: list[Item]) -> bool:
-    """Whether no character of `following` can be read by `read`; False when that can't be told exactly."""
-    for code, argument in following:
-        characters = _characters((code, argument))
-        if characters is None or any(_can_be(item, character) for item in read for character in characters):
-            return False
-    return True
-
-
-def _characters(item: Item) -> list[str] | None:
-    """All characters of an item when it lists them, else None."""
-    code, argument = item
-    if code is op.LITERAL:
-        return [chr(argument)]
-    if code is not op.IN:
-        return None
-    found: list[str] = []
-    for part, value in argument:
-        if part is op.LITERAL:
-            found.append(chr(value))
-        elif part is op.RANGE and value[1] - value[0] <= _RANGE_LISTED_MAX:
-            found.extend(chr(point) for point in range(value[0], value[1] + 1))
-        else:
-            return None
-    return found
-
-
-def _unwrapped(body: Any) -> list[Item]:
-    """The items of a repeat's body without the groups that hold nothing but it."""
-    items = list(body)
-    while len(items) == 1 and items[0][0] is op.SUBPATTERN and not items[0][1][1] and not items[0][1][2]:
-        items = list(items[0][1][3])
-    return items
-
-
 def _separated(items: list[Item]) -> bool:
     """Whether the first item is a literal that nothing after it can be, with one repeat of one character there."""
     if items[0][0] is not op.LITERAL:
@@ -218,12 +120,12 @@ def _separated(items: list[Item]) -> bool:
     separator = chr(items[0][1])
     repeats = 0
     for code, argument in items[1:]:
-        if code in _REPEATS:
+        if code in REPEATS:
             repeats += 1
-            inner = _unwrapped(argument[2])
-            if len(inner) != 1 or inner[0][0] not in _SINGLE or _can_be(inner[0], separator):
+            inner = unwrapped(argument[2])
+            if len(inner) != 1 or inner[0][0] not in SINGLE or can_be(inner[0], separator):
                 return False
-        elif code not in _SINGLE or _can_be((code, argument), separator):
+        elif code not in SINGLE or can_be((code, argument), separator):
             return False
     return repeats == 1
 
@@ -232,34 +134,10 @@ def _told_apart(items: list[Item]) -> bool:
     """Whether the body is alternatives of fixed characters that each begin with another literal."""
     if len(items) != 1 or items[0][0] is not op.BRANCH:
         return False
-    firsts = []
+    literals = []
     for branch in items[0][1][1]:
         codes = [code for code, _ in branch]
-        if not codes or codes[0] is not op.LITERAL or any(code not in _SINGLE for code in codes):
+        if not codes or codes[0] is not op.LITERAL or any(code not in SINGLE for code in codes):
             return False
-        firsts.append(branch[0][1])
-    return len(set(firsts)) == len(firsts)
-
-
-def _can_be(item: Item, character: str) -> bool:
-    """Whether a single-character item matches `character`."""
-    code, argument = item
-    if code is op.LITERAL:
-        return bool(argument == ord(character))
-    if code is op.NOT_LITERAL:
-        return bool(argument != ord(character))
-    if code is op.ANY:
-        return character != "\n"
-    negated = bool(argument) and argument[0][0] is op.NEGATE
-    return negated != any(_member(part, character) for part in argument)
-
-
-def _member(part: Item, character: str) -> bool:
-    code, argument = part
-    if code is op.LITERAL:
-        return bool(argument == ord(character))
-    if code is op.RANGE:
-        return bool(argument[0] <= ord(character) <= argument[1])
-    if code is op.CATEGORY:
-        return _CATEGORIES[argument].match(character) is not None
-    return False
+        literals.append(branch[0][1])
+    return len(set(literals)) == len(literals)
