@@ -18,6 +18,10 @@ A password is never taken as an argument: other users could see it in the proces
 """
 
 
+PASSWORD_CHARACTERS_MIN = 8
+"""What the admin API asks of an admin's password. Here, where an operator decides, a shorter one is only warned of."""
+
+
 class PasswordUnusable(ValueError):
     """What was entered can't be a password; the message says why and never repeats it."""
 
@@ -30,10 +34,15 @@ def add_to(subcommands: Subcommands) -> None:
 def run(_: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     """Read a password, print its hash."""
     try:
-        print(hash_password(_entered() if sys.stdin.isatty() else _piped()))
+        password = _entered() if sys.stdin.isatty() else _piped()
+        hashed = hash_password(password)
     except ValueError as error:
         print(f"querygateway: {error}", file=sys.stderr)
         return 2
+    if len(password) < PASSWORD_CHARACTERS_MIN:
+        shortest = f"an admin's should have at least {PASSWORD_CHARACTERS_MIN} characters"
+        print(f"querygateway: a short password; {shortest}", file=sys.stderr)
+    print(hashed)
     return 0
 
 

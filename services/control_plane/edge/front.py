@@ -87,7 +87,7 @@ class Front:
                 path=scope["path"][:PATH_SHOWN_MAX],
                 client_ip=visit.client_ip,
                 status=sent.status or 0,
-                duration_ms=(time.perf_counter() - started) * 1_000,
+                duration_ms=round((time.perf_counter() - started) * 1_000, 3),
                 bytes=sent.body_bytes,
                 error_code=visit.error_code,
             )

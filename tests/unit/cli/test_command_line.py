@@ -136,6 +136,14 @@ def test_hash_password_reads_one_line_from_a_pipe(ending: bytes) -> None:
     assert matches("pä ss".encode(), hashed)
 
 
+@pytest.mark.parametrize(("password", "warned"), [(b"7 chars", True), (b"8 chars.", False)])
+def test_hash_password_warns_of_a_short_password(password: bytes, warned: bool) -> None:
+    done = run("hash-password", stdin=password)
+    assert done.returncode == 0
+    assert matches(password, done.stdout.decode().strip())
+    assert (b"at least 8 characters" in done.stderr) == warned
+
+
 @pytest.mark.parametrize("stdin", [b"", b"\n", b"x" * 73, b"x" * 100_000, b"\xff\xfe", b"a\0b"])
 def test_hash_password_refuses_what_is_no_password(stdin: bytes) -> None:
     done = run("hash-password", stdin=stdin)
