@@ -3,7 +3,6 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from qg_devstack.servers import StandinAddress
 from qg_devstack.servers.ports import free_port
 from qg_devstack.service import Service, ServiceOptions
 from qg_security.passwords import hash_password
+from tests.support.waiting import wait_until
 
 POINT_QUERY = "select item_id, name from items where item_id = :item_id"
 POINT_PARAMETERS = {"item_id": {"type": "integer"}}
@@ -197,12 +197,3 @@ def send_raw(node: Running, target: bytes, *headers: bytes, method: bytes = b"GE
             answer += received
     head, _, body = answer.partition(b"\r\n\r\n")
     return (int(head.split(b" ", 2)[1]) if head else 0), body
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 15.0) -> float:
-    """Seconds until the condition held; fails after `timeout_s`."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < timeout_s, f"not within {timeout_s} s: {what}"
-        time.sleep(0.01)
-    return time.monotonic() - started

@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from tests.e2e.conftest import Standing
-from tests.e2e.fleet import get, send_raw, wait_until
+from tests.e2e.fleet import get, send_raw
+from tests.support.waiting import wait_until
 
 _SECRET = "x" * 64
 

@@ -18,6 +18,7 @@ from qg_devstack.hand_published import HandPublished, integer_parameter
 from qg_devstack.servers import RedisServer, StandinAddress
 from tests.fixtures.redis import StartRedis
 from tests.integration.data_plane.node_process import NodeProcess, free_ports
+from tests.support.waiting import wait_until
 
 StartNode = Callable[..., NodeProcess]
 
@@ -132,9 +133,7 @@ def test_a_running_query_ends_before_the_node_does(published: HandPublished, sta
     answers: list[httpx.Response] = []
     running = threading.Thread(target=lambda: answers.append(node.get("slow?s=1.5")))
     running.start()
-    deadline = time.monotonic() + 10
-    while node.metric("qg_requests_running") < 1 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: node.metric("qg_requests_running") >= 1, "it runs")
     node.process.send_signal(signal.SIGTERM)
     running.join(15)
     assert answers[0].status_code == 200
@@ -148,15 +147,12 @@ def test_a_thousand_clients_that_leave(published: HandPublished, start_node: Sta
     node = start_node()
     for _ in range(5):
         crowd = [node.connect("slow?s=30") for _ in range(200)]
-        deadline = time.monotonic() + 10
-        while node.metric("qg_pool_sessions_busy") < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: node.metric("qg_pool_sessions_busy") >= 4, "every session is busy")
         for connection in crowd:
             connection.close()
-    deadline = time.monotonic() + 20
-    while node.metric("qg_pool_sessions_busy") + node.metric("qg_requests_running") > 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(
+        lambda: node.metric("qg_pool_sessions_busy") + node.metric("qg_requests_running") == 0, "all is free again", 20
+    )
     assert node.get("slow?s=0.01").status_code == 200
 
 
@@ -164,9 +160,7 @@ def test_a_full_node_says_so(published: HandPublished, start_node: StartNode) ->
     asyncio.run(published.publish())
     node = start_node(REQUESTS_IN_FLIGHT_MAX="1")
     with node.connect("slow?s=5"):
-        deadline = time.monotonic() + 10
-        while node.metric("qg_requests_running") < 1 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: node.metric("qg_requests_running") >= 1, "it runs")
         answer = node.get("open?n=1")
     assert (answer.status_code, answer.json()["code"]) == (503, "node_busy")
     wait_for_status(node, "open?n=1", 200)

@@ -17,7 +17,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.dev_stack import STOP_TIMEOUT_S, Stack, has_ended, running_stack, wait_until
+from tests.e2e.dev_stack import STOP_TIMEOUT_S, Stack, has_ended, running_stack
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -105,14 +106,14 @@ def test_a_death_is_reported_and_a_killed_stack_leaves_nothing(stack: Stack) -> 
     assert "running already" in second.stdout
     assert "make dev-down" in second.stdout
 
-    urls = [*stack.record["data_plane_urls"], *stack.record["data_plane_ops_urls"]]  # type: ignore[misc]
+    urls = [*stack.record["data_plane_urls"], *stack.record["data_plane_ops_urls"]]  # type: ignore[misc]  # the record is JSON, lists here
     pids = stack.pids()
     for name in ("redis", "data_plane_2", "postgres", "control_plane"):
         children = psutil.Process(pids[name]).children(recursive=True)
         os.kill(pids[name], signal.SIGKILL)
         said = stack.wait_for_line(f"(pid {pids[name]}) was ended by SIGKILL", 10)
         assert said
-        wait_until(lambda left=children: all(has_ended(child) for child in left), f"no child of {name} is left")  # type: ignore[misc]
+        wait_until(lambda left=children: all(has_ended(child) for child in left), f"no child of {name} is left")  # type: ignore[misc]  # mypy: a default binds the value of this turn
     assert status_of(f"{urls[0]}/api/v1/data/items/categories") == 200, "the other data plane goes on"
 
     processes = [psutil.Process(pids[name]) for name in ("standin", "data_plane_1")]

@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.callers import ask_at_pace, vanish
 from tests.e2e.conftest import Standing
-from tests.e2e.fleet import Running, get, wait_until
+from tests.e2e.fleet import Running, get
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Mortal
-from tests.e2e.fleet import get, wait_until
+from tests.e2e.fleet import get
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from control_plane.publishing.fault_points import FaultPoint
-from tests.e2e.fleet import Admin, Fleet, Running, get, wait_until
+from tests.e2e.fleet import Admin, Fleet, Running, get
 from tests.fixtures.store import StoreUrls
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 
@@ -83,7 +84,7 @@ def _heal(admin: Admin, node: Running, point: FaultPoint, connection: str) -> No
     saved = [path for path in _saved(admin) if path.startswith(f"during/{point.value}/")]
     assert bool(saved) is (point is not FaultPoint.BEFORE_COMMIT)
     for path in saved:
-        wait_until(lambda of=path: get(node, f"{of}?item_id=7").status_code == 200, "what was committed is served")  # type: ignore[misc]
+        wait_until(lambda of=path: get(node, f"{of}?item_id=7").status_code == 200, "what was committed is served")  # type: ignore[misc]  # mypy: a default binds the value of this turn
     admin.endpoint(f"after/{point.value}", connection)
     wait_until(lambda: get(node, f"after/{point.value}?item_id=7").status_code == 200, "publishing goes on")
 
@@ -111,7 +112,7 @@ def test_two_control_planes_write_at_once(fleet: Fleet, store_urls: StoreUrls) -
     assert len(set(revisions)) == len(revisions) == _WRITERS * _WRITES_EACH
     _assert_chain(store_urls.app)
     for node in nodes:
-        wait_until(lambda at=node: _revision_of(at) >= max(revisions), "the node converges")  # type: ignore[misc]
+        wait_until(lambda at=node: _revision_of(at) >= max(revisions), "the node converges")  # type: ignore[misc]  # mypy: a default binds the value of this turn
         for index in range(_WRITERS):
             for number in range(_WRITES_EACH):
                 assert get(node, f"rival/{index}/{number}?item_id=7").status_code == 200

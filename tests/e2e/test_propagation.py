@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 from redis import Redis
 
-from tests.e2e.fleet import Admin, Fleet, Running, get, wait_until
+from tests.e2e.fleet import Admin, Fleet, Running, get
+from tests.support.waiting import wait_until
 
 _REFUSED_WITHIN_S = 1.0
 # On a machine that runs other things too; the figure that the design promises is 100 ms.

@@ -1,7 +1,6 @@
 """One data-plane process per test worker, on a Redis of its own and the worker's stand-in, with a bundle by hand."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from qg_core.specs import DataStrategy, MethodType
 from qg_devstack.hand_published import HandPublished, integer_parameter
 from qg_devstack.servers import RedisServer, StandinAddress
 from tests.integration.data_plane.node_process import NodeProcess, free_ports
+from tests.support.waiting import wait_until
 
 CORS_ORIGIN = "https://app.example.com"
 
@@ -90,6 +90,7 @@ def _define(published: HandPublished, standin: StandinAddress) -> None:
     wide = "select l.order_id, l.status, o.note from order_lines l cross join (select note from orders) o"
     published.endpoint("large", wide, connection, None, rows_max=100_000)
     published.endpoint("large/hasty", wide, connection, None, rows_max=5_000_000, timeout_ms=1_500)
+    published.endpoint("ready", wide, connection, None, rows_max=34_000, timeout_ms=4_000)
     # A conversion that fails for the last of some orders: by then most rows are out.
     late = (
         "select to_number(case when o.order_id = 60 then 'x' else '1' end) as n, l.status, o.note "
@@ -107,8 +108,5 @@ def credentials(published: HandPublished) -> type[Credentials]:
 def quiet(node: NodeProcess) -> Iterator[NodeProcess]:
     """The node, whose database sessions must all be free again in the end."""
     yield node
-    deadline = time.monotonic() + 10
-    while (busy := node.metric("qg_pool_sessions_busy")) > 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert busy == 0
+    wait_until(lambda: node.metric("qg_pool_sessions_busy") == 0, "no session is busy")
     assert node.metric("qg_requests_running") == 0

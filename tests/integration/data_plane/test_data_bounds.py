@@ -1,5 +1,6 @@
 """Time, rows, bytes and clients that leave: an answer is whole, or it is visibly cut or aborted."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from tests.integration.data_plane.node_process import NodeProcess, chunked_end
+from tests.support.waiting import wait_until
 
 
 def test_rows_max(node: NodeProcess) -> None:
@@ -38,9 +40,7 @@ def test_as_many_calls_as_the_endpoint_allows(quiet: NodeProcess) -> None:
     threads = [threading.Thread(target=lambda: answers.append(quiet.get("slow?s=1").status_code)) for _ in range(2)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 5
-    while quiet.metric("qg_requests_running") < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: quiet.metric("qg_requests_running") >= 2, "both run")
     busy = quiet.get("slow?s=1")
     for thread in threads:
         thread.join()
@@ -77,36 +77,46 @@ def test_a_client_that_reads_too_slowly_is_given_up(quiet: NodeProcess) -> None:
     assert line["error_code"] == "query_timeout"
 
 
+def test_a_client_that_does_not_read_a_complete_answer_is_given_up(quiet: NodeProcess) -> None:
+    answer = quiet.get("ready")
+    size = int(answer.headers["content-length"])
+    assert 500_000 < size == len(answer.content)
+    with quiet.connect("ready", receive_buffer=4_096) as connection:
+        line = quiet.wait_for_line(event="request_served", endpoint="ready", aborted=True)
+        assert (line["outcome"], line["error_code"]) == ("aborted", "query_timeout")
+        read = 0
+        with contextlib.suppress(ConnectionResetError):
+            while received := connection.recv(65_536):
+                read += len(received)
+        assert read < size, "the rest was let go of"
+
+
 def test_clients_that_leave_in_the_middle_of_a_query(quiet: NodeProcess) -> None:
     for _ in range(20):
         leaving = [quiet.connect("slow?s=30") for _ in range(2)]
-        deadline = time.monotonic() + 10
-        while quiet.metric("qg_requests_running") < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: quiet.metric("qg_requests_running") >= 2, "both run")
         for connection in leaving:
             connection.close()
-        while quiet.metric("qg_requests_running") > 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: quiet.metric("qg_requests_running") == 0, "both ended")
     line = quiet.wait_for_line(event="request_served", endpoint="slow", status=499)
     assert line["aborted"] is True
-    deadline = time.monotonic() + 10
-    while quiet.metric("qg_pool_sessions_busy") > 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: quiet.metric("qg_pool_sessions_busy") == 0, "no session is busy")
     assert quiet.get("slow?s=0.01").status_code == 200
 
 
+def lines_of(node: NodeProcess, endpoint: str) -> int:
+    return sum(line.get("endpoint") == endpoint for line in node.log_lines())
+
+
 def test_a_client_that_leaves_a_large_answer(quiet: NodeProcess) -> None:
-    before = len([line for line in quiet.log_lines() if line.get("endpoint") == "large"])
+    before = lines_of(quiet, "large")
     connection = quiet.connect("large")
     connection.recv(1_000)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connection.close()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        lines = [line for line in quiet.log_lines() if line.get("endpoint") == "large"]
-        if len(lines) > before:
-            break
-        time.sleep(0.05)
+    wait_until(
+        lambda: len([line for line in quiet.log_lines() if line.get("endpoint") == "large"]) > before, "its line"
+    )
     assert quiet.get("open?n=1").status_code == 200
 
 

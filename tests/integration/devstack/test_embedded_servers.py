@@ -5,8 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -18,15 +16,7 @@ from redis.exceptions import AuthenticationError
 from qg_devstack.servers import PostgresAddress, PostgresServer, RedisOptions, RedisServer
 from tests.fixtures.postgres import StartPostgres
 from tests.fixtures.redis import StartRedis
-
-_WAIT_S = 10.0
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {_WAIT_S} s: {what}"
-        time.sleep(0.02)
+from tests.support.waiting import wait_until
 
 
 def has_ended(pid: int) -> bool:

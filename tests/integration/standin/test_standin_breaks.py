@@ -3,13 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import oracledb
 import pytest
 
 from tests.integration.standin.conftest import RunningStandin
+from tests.support.waiting import until
 
 _SLEEPS = "select qg_sleep(:s) from dual"
 _COMPUTES = "select count(*) from big_rows a, big_rows b where a.row_id + b.row_id = 7"
@@ -137,17 +137,11 @@ async def test_connections_that_vanish_leave_no_session(standin: RunningStandin,
             asyncio.ensure_future(connection.fetchone(sql, [60] if ":s" in sql else [])) for connection in connections
         ]
         async with await standin.connect_async() as watcher:
-            await _until(lambda: standin.server.active_count >= 8)
+            await until(lambda: standin.server.active_count >= 8)
             await watcher.ping()
     for outcome in await asyncio.gather(*calls, return_exceptions=True):
         assert isinstance(outcome, oracledb.DatabaseError)
-    await _until(lambda: standin.server.session_count <= before and standin.server.active_count == 0)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(_LONG_S):
-        while not condition():  # noqa: ASYNC110  (the server runs in another thread)
-            await asyncio.sleep(0.01)
+    await until(lambda: standin.server.session_count <= before and standin.server.active_count == 0)
 
 
 async def test_random_cancels_never_break_the_protocol(async_connection: oracledb.AsyncConnection) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 
 from control_plane.sql_check import SqlCheckBusy, SqlChecker, SqlCheckTimeout
 from qg_core.sql_policy import SqlRefused
+from tests.support.waiting import until
 
 # Its parse takes long enough to be caught by a tiny limit, and it is legal.
 LONG_STATEMENT = "select * from t where a in (" + ", ".join(str(i) for i in range(5_000)) + ")"
@@ -30,14 +31,6 @@ async def running(**limits: int) -> AsyncIterator[SqlChecker]:
     finally:
         await checker.stop()
         assert checker.pids == ()
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 def environment_of(pid: int) -> bytes:

@@ -47,30 +47,28 @@ def test_without_a_loop_lines_are_written_at_once(pipe: Pipe) -> None:
     assert pipe.drain() == b"a\n"
 
 
+async def first_of(pipe: Pipe) -> bytes:
+    """The first bytes that arrive, all of that moment."""
+    async with asyncio.timeout(5):
+        while not (found := pipe.drain()):  # noqa: ASYNC110 - a pipe to look into, nothing that could tell
+            await asyncio.sleep(0.005)
+    return found
+
+
 async def test_in_a_loop_lines_are_written_together_and_soon(pipe: Pipe) -> None:
     sink = LineSink(pipe.write_end)
     sink.attach(asyncio.get_running_loop())
     for number in range(5):
         sink.put(b"%d\n" % number)
     assert pipe.drain() == b""
-    found = b""
-    deadline = time.monotonic() + 5
-    while not found and time.monotonic() < deadline:
-        await asyncio.sleep(0.005)
-        found = pipe.drain()
-    assert found == b"0\n1\n2\n3\n4\n"
+    assert await first_of(pipe) == b"0\n1\n2\n3\n4\n"
 
 
 async def test_other_threads_write_through_the_loop(pipe: Pipe) -> None:
     sink = LineSink(pipe.write_end)
     sink.attach(asyncio.get_running_loop())
     await asyncio.to_thread(sink.put, b"from a thread\n")
-    deadline = time.monotonic() + 5
-    found = b""
-    while not found and time.monotonic() < deadline:
-        await asyncio.sleep(0.005)
-        found = pipe.drain()
-    assert found == b"from a thread\n"
+    assert await first_of(pipe) == b"from a thread\n"
 
 
 async def test_a_full_pipe_never_blocks_and_dropped_lines_are_counted(pipe: Pipe) -> None:
