@@ -10,10 +10,13 @@ class ClientGone(Exception):
 
 
 class LargeBody(Protocol):
-    """A body too large to be held: its pieces are fetched while they are sent."""
+    """A body too large to be sent at once: piece by piece, as fast as the client reads and no longer than it may."""
 
     expires_at: float
     """When the time of this request is over, on `time.monotonic()`'s clock; sending counts."""
+
+    size: int | None
+    """All its bytes, where they are known before the first is sent."""
 
     @property
     def row_count(self) -> int: ...

@@ -105,7 +105,7 @@ class Gateway:
     async def _send_large(self, visit: Visit, answer: Answer, large: LargeBody, send: Send) -> None:
         """The answer has begun: whatever goes wrong from now on aborts it."""
         try:
-            await send_pieces(visit, self._replies.start_of_large(visit, answer), large, send)
+            await send_pieces(visit, self._replies.start_of_large(visit, answer, large.size), large, send)
         except ClientGone:
             visit.aborted = True
         except GatewayError as error:

@@ -5,6 +5,7 @@ import time
 from data_plane.answers import Answer, ClientGone
 from data_plane.asgi import Receive
 from data_plane.disconnects import Disconnects, Watched
+from data_plane.ready_body import AT_ONCE_BYTES_MAX, ReadyBody
 from data_plane.render import WHOLE_BYTES_MAX, tail, whole
 from data_plane.request import Request
 from data_plane.route import Route
@@ -51,7 +52,10 @@ class Live:
                     fetched = b"".join((HEAD, *chunks))
                     large = _LargeBody(stream, route.shape, watched, self._disconnects, fetched, started, deadline)
                     return Answer(route.shape.headers, large=large)
-            return Answer(route.shape.headers, whole(route.shape, chunks, stream, started), stream.row_count)
+            body = whole(route.shape, chunks, stream, started)
+            if len(body) > AT_ONCE_BYTES_MAX:
+                return Answer(route.shape.headers, large=ReadyBody(body, stream.row_count, deadline))
+            return Answer(route.shape.headers, body, stream.row_count)
         except CallCancelled as cancelled:
             raise ClientGone from cancelled
         finally:
@@ -61,6 +65,8 @@ class Live:
 
 class _LargeBody:
     """The body of an answer too large to be held: what was fetched so far, then the rest batch by batch."""
+
+    size: int | None = None
 
     def __init__(
         self,

@@ -33,9 +33,12 @@ class Replies:
         visit.row_count = answer.row_count
         return self._reply(visit, 200, headers, body)
 
-    def start_of_large(self, visit: Visit, answer: Answer) -> Message:
-        """The first message of an answer in pieces."""
-        return self._reply(visit, 200, [*self._headers.answer, *answer.headers], b"")[0]
+    def start_of_large(self, visit: Visit, answer: Answer, size: int | None) -> Message:
+        """The first message of an answer in pieces; with a content-length when its size is known."""
+        headers = [*self._headers.answer, *answer.headers]
+        if size is not None:
+            headers.append((b"content-length", b"%d" % size))
+        return self._reply(visit, 200, headers, b"")[0]
 
     def problem(self, visit: Visit, error: GatewayError) -> Reply:
         """An error as a problem document."""

@@ -90,7 +90,7 @@ def _define(published: HandPublished, standin: StandinAddress) -> None:
     wide = "select l.order_id, l.status, o.note from order_lines l cross join (select note from orders) o"
     published.endpoint("large", wide, connection, None, rows_max=100_000)
     published.endpoint("large/hasty", wide, connection, None, rows_max=5_000_000, timeout_ms=1_500)
-    published.endpoint("ready", wide, connection, None, rows_max=34_000, timeout_ms=4_000)
+    published.endpoint("ready", wide, connection, None, rows_max=16_000)
     # A conversion that fails for the last of some orders: by then most rows are out.
     late = (
         "select to_number(case when o.order_id = 60 then 'x' else '1' end) as n, l.status, o.note "
