@@ -18,9 +18,9 @@ from qg_standin.cursors import Cursor, Cursors
 from qg_standin.failures import OracleError, unsupported
 from qg_standin.lobs import LobStore
 from qg_standin.placeholders import placeholder_offsets, rename_placeholders
-from qg_standin.profile import Profile
 from qg_standin.response import Call, Response
-from qg_standin.rows import CachedSource, StreamSource, Taken
+from qg_standin.row_sending import RowSending
+from qg_standin.rows import CachedSource
 from qg_standin.session_view import Surroundings
 from qg_standin.sources import Shared, Sources
 from qg_standin.spot_answers import SpotAnswer, SpotAnswers
@@ -36,16 +36,16 @@ _DEFINABLE = frozenset({Action.CHANGE, Action.DEFINE})
 class Execution:
     """The statements of one session."""
 
-    def __init__(self, shared: Shared, profile: Profile, around: Surroundings) -> None:
+    def __init__(self, shared: Shared, field_version: int, around: Surroundings) -> None:
         self.cursors = Cursors()
         self.lobs = LobStore()
         self.spot_answers = SpotAnswers()
         self.transaction = Transaction(shared.engines, shared.cache)
         self.sources = Sources(shared, self.cursors, self.lobs, self.transaction)
         self._shared = shared
-        self._profile = profile
         self._around = around
-        self.field_version = profile.field_version
+        self._field_version = field_version
+        self._rows = RowSending(self.sources, field_version, lambda: self.call_status)
 
     @property
     def call_status(self) -> int:
@@ -100,7 +100,7 @@ class Execution:
         cursor.row = row
         cursor.source = source = CachedSource(found)
         self._describe(cursor, plan, request, response)
-        self._add_rows(cursor, source.take(request.rows_wanted), response)
+        self._rows.add(cursor, source.take(request.rows_wanted), response)
         return True
 
     async def execute(self, cursor: Cursor, request: requests.Execute, call: Call, response: Response) -> None:
@@ -129,7 +129,7 @@ class Execution:
             if cursor.plan is None or cursor.plan.action is not Action.QUERY:
                 raise OracleError(1002, "fetch out of sequence")
             await self._start(cursor, cursor.plan, call)
-        await self._send_rows(cursor, rows_wanted, call, response, executed=False)
+        await self._rows.send(cursor, rows_wanted, call, response, executed=False)
 
     async def commit(self) -> None:
         await self.sources.thread(self.transaction.commit)
@@ -182,17 +182,17 @@ class Execution:
         needs_define = plan.has_lobs and cursor.define_types is None
         if request.describes_only or needs_define or not request.options & requests.OPTION_FETCH:
             # Without the fetch option the client wants no rows yet: it may define the columns anew.
-            response.add(self._shared.planner.described(plan, self.field_version))
+            response.add(self._shared.planner.described(plan, self._field_version))
             cursor.described = plan
             self._end(cursor, response, 0)
             return
         await self._start(cursor, plan, call)
         self._describe(cursor, plan, request, response)
-        await self._send_rows(cursor, request.rows_wanted, call, response, executed=True)
+        await self._rows.send(cursor, request.rows_wanted, call, response, executed=True)
 
     def _describe(self, cursor: Cursor, plan: Plan, request: requests.Execute, response: Response) -> None:
         if not request.is_reexecute or cursor.described is not plan:
-            response.add(self._shared.planner.described(plan, self.field_version))
+            response.add(self._shared.planner.described(plan, self._field_version))
             cursor.described = plan
 
     async def _start(self, cursor: Cursor, plan: Plan, call: Call) -> None:
@@ -202,50 +202,6 @@ class Execution:
             await call.sleep(float(wanted) if isinstance(wanted, int | float | Decimal) else 0.0)
         await self.sources.open(cursor, plan, values, call)
 
-    async def _take(self, cursor: Cursor, rows_wanted: int, call: Call) -> Taken:
-        source = cursor.source
-        if source is None:
-            raise OracleError(1002, "fetch out of sequence")
-        if source.is_ready(rows_wanted):
-            taken = source.take(rows_wanted)
-        else:
-            taken = await self.sources.interruptible(lambda: source.take(rows_wanted), cursor, call)
-        if taken.is_last and isinstance(source, StreamSource):
-            source.offer_to_cache()
-        return taken
-
-    async def _send_rows(
-        self, cursor: Cursor, rows_wanted: int, call: Call, response: Response, *, executed: bool
-    ) -> None:
-        left = rows_wanted
-        is_last = False
-        has_header = False
-        while left > 0 and not is_last:
-            taken = await self._take(cursor, left, call)
-            if taken.count and not has_header:
-                response.add(replies.ROW_HEADER)
-                has_header = True
-            response.add(taken.chunk)
-            left -= taken.count
-            cursor.fetched_rows += taken.count
-            is_last = taken.is_last
-            if left > 0 and not is_last:
-                await response.relieve(call)
-        response.add(self._query_end(cursor, is_last=is_last, executed=executed))
-
-    def _add_rows(self, cursor: Cursor, taken: Taken, response: Response) -> None:
-        if taken.count:
-            response.add(replies.ROW_HEADER)
-            response.add(taken.chunk)
-        cursor.fetched_rows = taken.count
-        response.add(self._query_end(cursor, is_last=taken.is_last, executed=True))
-
-    def _query_end(self, cursor: Cursor, *, is_last: bool, executed: bool) -> bytes:
-        return replies.query_end(
-            self.field_version, self.call_status, cursor.number, cursor.fetched_rows,
-            is_last=is_last, executed=executed,
-        )  # fmt: skip
-
     async def _define_or_fetch(self, cursor: Cursor, request: requests.Execute, call: Call, response: Response) -> None:
         if request.options & requests.OPTION_FETCH and request.define_types is None:
             await self.fetch(cursor, request.rows_wanted, call, response)
@@ -254,14 +210,14 @@ class Execution:
             self._end(cursor, response, 0)
         else:
             cursor.abandon()
-            response.add(replies.error(self.field_version, call_status=self.call_status, cursor_id=cursor.number))
+            response.add(replies.error(self._field_version, call_status=self.call_status, cursor_id=cursor.number))
 
     def _end(self, cursor: Cursor, response: Response, row_count: int, batch: bytes = bytes(3)) -> None:
         has_errors = batch != bytes(3)
         response.add(replies.AFTER_EXECUTE)
         response.add(
             replies.error(
-                self.field_version,
+                self._field_version,
                 call_status=self.call_status,
                 number=replies.BATCH_ERRORS if has_errors else 0,
                 message="ORA-24381: error(s) in array DML" if has_errors else "",

@@ -52,7 +52,7 @@ class CachedSource:
     def has_ended(self) -> bool:
         return self._position >= self._rows.count
 
-    def is_ready(self, rows_wanted: int) -> bool:  # noqa: ARG002
+    def is_ready(self, rows_wanted: int) -> bool:  # noqa: ARG002  (the shape of every source)
         return True
 
     def take(self, rows_wanted: int) -> Taken:

@@ -106,8 +106,7 @@ class Session:
         host = self._host
         sid, serial = host.number_session()
         self.view = SessionView(sid, serial, user, host.service_name)
-        self._execution = Execution(host.shared, host.profile, host.surroundings(self.view))
-        self._execution.field_version = self._parser.field_version
+        self._execution = Execution(host.shared, self._parser.field_version, host.surroundings(self.view))
         self._parser.known = self._execution.spot_answers
         self._calls.belong_to(self.view, self._execution)
         self._dispatch = Dispatch(
