@@ -19,10 +19,6 @@ class Deadline(msgspec.Struct, frozen=True):
         """Seconds left; negative once it has passed."""
         return self.expires_at - time.monotonic()
 
-    def left_ms(self) -> int:
-        """Whole milliseconds left, never negative."""
-        return max(0, int((self.expires_at - time.monotonic()) * 1000))
-
     @property
     def passed(self) -> bool:
         return time.monotonic() >= self.expires_at

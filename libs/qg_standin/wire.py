@@ -54,9 +54,6 @@ class Reader:
     def u16be(self) -> int:
         return int.from_bytes(self.raw(2), "big")
 
-    def u16le(self) -> int:
-        return int.from_bytes(self.raw(2), "little")
-
     def ub(self, width: int = 4) -> int:
         """A universal integer of at most `width` bytes; Malformed if it claims more."""
         pos = self.pos
@@ -144,7 +141,3 @@ def bytes2(value: bytes | None) -> bytes:
     if not value:
         return b"\x00"
     return ub(len(value)) + bytes1(value)
-
-
-def text2(value: str) -> bytes:
-    return bytes2(value.encode())

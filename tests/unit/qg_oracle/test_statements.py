@@ -127,10 +127,9 @@ def test_looking_for_a_query_is_quick_on_any_text(part: str) -> None:
 
 
 def test_deadlines() -> None:
-    assert 4_900 < Deadline.after_ms(5_000).left_ms() <= 5_000
+    assert 4.9 < Deadline.after_ms(5_000).left_s() <= 5.0
     past = Deadline.after_ms(-10)
     assert past.passed
-    assert past.left_ms() == 0
     assert past.left_s() < 0
 
 
