@@ -5,7 +5,7 @@ An item is what Python's own parser makes of a piece of an expression: a pair of
 
 import re
 from collections.abc import Iterable
-from re import _constants as op  # type: ignore[attr-defined]  # the only reader of the syntax that the engine itself uses
+from re import _constants as op  # type: ignore[attr-defined, unused-ignore]  # the only reader of the syntax that the engine itself uses
 from typing import Any
 
 _RANGE_LISTED_MAX = 1_000
