@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from data_plane.catalog import Catalog, CatalogBuilder
-from data_plane.memory import Memory
-from data_plane.refresh import Refresher
-from data_plane.staleness import Staleness
-from data_plane.state_file import StateFile
+from data_plane.catalogs.catalog import Catalog, CatalogBuilder
+from data_plane.refreshing.memory import Memory
+from data_plane.refreshing.refresh import Refresher
+from data_plane.refreshing.staleness import Staleness
+from data_plane.refreshing.state_file import StateFile
 from qg_bundle.link import open_link
 from qg_security.authenticators import AuthParts
 from qg_security.passwords import PasswordChecker

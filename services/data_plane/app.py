@@ -8,26 +8,26 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from data_plane import collector
-from data_plane.admission import Admission
-from data_plane.authenticate import Authentication
-from data_plane.catalog import Catalog, CatalogBuilder
-from data_plane.concurrency import NodeGate
+from data_plane.catalogs.catalog import Catalog, CatalogBuilder
 from data_plane.database_events import observe_databases
-from data_plane.disconnects import Disconnects
 from data_plane.gateway import Gateway
-from data_plane.live import Live
-from data_plane.memory import Memory
-from data_plane.node_report import node_name
-from data_plane.password_waits import PasswordWaits
 from data_plane.pipeline import Pipeline
-from data_plane.refresh import Refresher
-from data_plane.refuse_flood import FloodLimits, RefuseFlood
-from data_plane.reporting import Reporting
-from data_plane.request_log import RequestLog
-from data_plane.response_headers import ResponseHeaders
+from data_plane.refreshing.memory import Memory
+from data_plane.refreshing.node_report import node_name
+from data_plane.refreshing.refresh import Refresher
+from data_plane.refreshing.reporting import Reporting
+from data_plane.refreshing.staleness import Staleness
+from data_plane.refreshing.state_file import StateFile
+from data_plane.requests.admission import Admission
+from data_plane.requests.authenticate import Authentication
+from data_plane.requests.concurrency import NodeGate
+from data_plane.requests.disconnects import Disconnects
+from data_plane.requests.live import Live
+from data_plane.requests.password_waits import PasswordWaits
+from data_plane.requests.refuse_flood import FloodLimits, RefuseFlood
+from data_plane.requests.request_log import RequestLog
+from data_plane.requests.response_headers import ResponseHeaders
 from data_plane.settings import Settings
-from data_plane.staleness import Staleness
-from data_plane.state_file import StateFile
 from qg_bundle.link import open_link
 from qg_oracle.pools import Pools
 from qg_security.authenticators import AuthParts

@@ -7,19 +7,19 @@ pipeline's.
 import time
 import traceback
 
-from data_plane.answers import Answer, ClientGone, LargeBody
-from data_plane.asgi import Receive, Scope, Send
-from data_plane.catalog import Catalog
-from data_plane.concurrency import NodeGate
-from data_plane.min_revision import reach
-from data_plane.pieces import send_pieces
+from data_plane.catalogs.catalog import Catalog
 from data_plane.pipeline import Pipeline
-from data_plane.refresh import Refresher
-from data_plane.replies import Replies, Reply
-from data_plane.request import Request
-from data_plane.request_log import RequestLog
-from data_plane.response_headers import ResponseHeaders
-from data_plane.visit import STATUS_CLIENT_GONE, Visit
+from data_plane.refreshing.refresh import Refresher
+from data_plane.requests.answers import Answer, ClientGone, LargeBody
+from data_plane.requests.asgi import Receive, Scope, Send
+from data_plane.requests.concurrency import NodeGate
+from data_plane.requests.min_revision import reach
+from data_plane.requests.pieces import send_pieces
+from data_plane.requests.replies import Replies, Reply
+from data_plane.requests.request import Request
+from data_plane.requests.request_log import RequestLog
+from data_plane.requests.response_headers import ResponseHeaders
+from data_plane.requests.visit import STATUS_CLIENT_GONE, Visit
 from qg_core.client_address import Network, compile_client_address, compile_is_trusted
 from qg_core.errors import GatewayError, NotReady
 from qg_telemetry.events import Observe, UnforeseenError

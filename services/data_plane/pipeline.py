@@ -2,17 +2,17 @@
 
 import time
 
-from data_plane.admission import Admission
-from data_plane.answers import Answer
-from data_plane.asgi import Receive
-from data_plane.authenticate import Authentication
-from data_plane.bind import bind
-from data_plane.catalog import Catalog
-from data_plane.live import Live
-from data_plane.refresh import Refresher
-from data_plane.route import Route
-from data_plane.routes import match
-from data_plane.visit import Visit
+from data_plane.catalogs.catalog import Catalog
+from data_plane.catalogs.route import Route
+from data_plane.refreshing.refresh import Refresher
+from data_plane.requests.admission import Admission
+from data_plane.requests.answers import Answer
+from data_plane.requests.asgi import Receive
+from data_plane.requests.authenticate import Authentication
+from data_plane.requests.bind import bind
+from data_plane.requests.live import Live
+from data_plane.requests.routes import match
+from data_plane.requests.visit import Visit
 from qg_core.errors import CatalogStale, SnapshotMissing, SpecUnusable
 from qg_core.specs import DataStrategy
 from qg_security.principals import Principal

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from data_plane.catalog import Catalog, CatalogBuilder
-from data_plane.memory import Memory
-from data_plane.refresh import Refresher
-from data_plane.reporting import Reporting
-from data_plane.staleness import Staleness
-from data_plane.state_file import StateFile
+from data_plane.catalogs.catalog import Catalog, CatalogBuilder
+from data_plane.refreshing.memory import Memory
+from data_plane.refreshing.refresh import Refresher
+from data_plane.refreshing.reporting import Reporting
+from data_plane.refreshing.staleness import Staleness
+from data_plane.refreshing.state_file import StateFile
 from qg_bundle.link import open_link
 from qg_security.authenticators import AuthParts
 from qg_security.passwords import PasswordChecker

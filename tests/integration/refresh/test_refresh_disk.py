@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from data_plane import chain
-from data_plane.memory import Memory
-from data_plane.state_file import BUNDLE_FILE, HIGHEST_FILE, StateFile, StateFileBroken, Update
+from data_plane.refreshing import chain
+from data_plane.refreshing.memory import Memory
+from data_plane.refreshing.state_file import BUNDLE_FILE, HIGHEST_FILE, StateFile, StateFileBroken, Update
 from qg_bundle import keys
 from qg_core.nodes import NodeState
 from qg_store.models import Credential, Endpoint

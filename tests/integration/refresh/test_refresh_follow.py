@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from redis.exceptions import NoPermissionError
 
-from data_plane import catch_up
+from data_plane.refreshing import catch_up
 from qg_bundle import keys
 from qg_bundle.node_reports import read_reports
 from qg_core.errors import RevisionNotReached

@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from data_plane.catalog import Catalog
+from data_plane.catalogs.catalog import Catalog
 from qg_bundle import keys
 from qg_bundle.envelope import Envelope, seal_beacon, seal_checkpoint, seal_delta
 from qg_bundle.node_reports import put_report

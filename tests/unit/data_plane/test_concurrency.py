@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_plane.concurrency import NodeGate
+from data_plane.requests.concurrency import NodeGate
 from qg_core.errors import NodeBusy
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from data_plane.disconnects import WATCHED_AFTER_S, Disconnects, Watched
+from data_plane.requests.disconnects import WATCHED_AFTER_S, Disconnects, Watched
 
 
 class Server:

@@ -5,14 +5,14 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from data_plane.answers import Answer, ClientGone
-from data_plane.asgi import Message
-from data_plane.concurrency import NodeGate
 from data_plane.gateway import Gateway
 from data_plane.pipeline import Pipeline
-from data_plane.refresh import Refresher
-from data_plane.request_log import RequestLog
-from data_plane.response_headers import ResponseHeaders
+from data_plane.refreshing.refresh import Refresher
+from data_plane.requests.answers import Answer, ClientGone
+from data_plane.requests.asgi import Message
+from data_plane.requests.concurrency import NodeGate
+from data_plane.requests.request_log import RequestLog
+from data_plane.requests.response_headers import ResponseHeaders
 from qg_core.errors import QueryFailed
 from qg_telemetry.events import Event, RequestServed, UnforeseenError
 
@@ -44,6 +44,7 @@ class Pieces:
         self._given = 0
         self.closed = False
         self.expires_at = float("inf")
+        self.size: int | None = None
         self.row_count = 3
         self.gone = False
 

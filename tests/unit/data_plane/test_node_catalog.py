@@ -6,9 +6,9 @@ import random
 import msgspec
 import pytest
 
-from data_plane.catalog import Catalog, CatalogBuilder, Difference
-from data_plane.route import Route
-from data_plane.slices import Slices
+from data_plane.catalogs.catalog import Catalog, CatalogBuilder, Difference
+from data_plane.catalogs.route import Route
+from data_plane.catalogs.slices import Slices
 from qg_core.revisions import Manifest, SubjectKey
 from qg_core.specs import (
     Address,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_plane.staleness import CLOCKS_DIFFER_MAX_S, Staleness
+from data_plane.refreshing.staleness import CLOCKS_DIFFER_MAX_S, Staleness
 from qg_bundle.rejections import BundleRejected
 from qg_core.revisions import Beacon
 

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from data_plane.password_waits import PasswordWaits
+from data_plane.requests.password_waits import PasswordWaits
 from qg_core.errors import SignInBusy
 
 

@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from data_plane.asgi import Message
-from data_plane.pieces import send_pieces
-from data_plane.ready_body import AT_ONCE_BYTES_MAX, ReadyBody
-from data_plane.visit import Visit
+from data_plane.requests.asgi import Message
+from data_plane.requests.pieces import send_pieces
+from data_plane.requests.ready_body import AT_ONCE_BYTES_MAX, ReadyBody
+from data_plane.requests.visit import Visit
 from qg_core.errors import QueryTimedOut
 from qg_oracle.deadlines import Deadline
 

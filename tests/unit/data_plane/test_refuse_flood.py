@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_plane import refuse_flood
-from data_plane.refuse_flood import FloodLimits, RefuseFlood
+from data_plane.requests import refuse_flood
+from data_plane.requests.refuse_flood import FloodLimits, RefuseFlood
 from qg_core.errors import SignInLimited
 
 LIMITS = FloodLimits(

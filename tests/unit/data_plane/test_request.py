@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from data_plane.request import HEADERS_BYTES_MAX, TARGET_BYTES_MAX, Request
+from data_plane.requests.request import HEADERS_BYTES_MAX, TARGET_BYTES_MAX, Request
 from qg_core.errors import BodyTooLarge, HeadersTooLarge, TargetTooLong
 
 

@@ -1,6 +1,6 @@
 """Headers that every answer carries."""
 
-from data_plane.response_headers import ResponseHeaders, error_headers
+from data_plane.requests.response_headers import ResponseHeaders, error_headers
 from qg_core.errors import CredentialMissing
 
 ORIGIN = b"https://app.example.com"

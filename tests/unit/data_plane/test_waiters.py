@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from data_plane import waiters
-from data_plane.waiters import Waiters
+from data_plane.refreshing import waiters
+from data_plane.refreshing.waiters import Waiters
 from qg_core.errors import RevisionNotReached
 
 

@@ -1,8 +1,8 @@
 """What is known about one request so far; the request line is written from it, however the request ends."""
 
-from data_plane.catalog import Catalog
-from data_plane.request import Request
-from data_plane.route import Route
+from data_plane.catalogs.catalog import Catalog
+from data_plane.catalogs.route import Route
+from data_plane.requests.request import Request
 from qg_core.errors import GatewayError
 from qg_security.principals import Principal
 from qg_telemetry.events import RequestServed

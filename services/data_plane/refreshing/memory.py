@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from data_plane.state_file import Highest, Remembered, StateFile, StateFileBroken, Update
+from data_plane.refreshing.state_file import Highest, Remembered, StateFile, StateFileBroken, Update
 from qg_telemetry.events import Observe, StateFileFailed
 
 SAVE_WAIT_MAX_S = 0.5

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from data_plane.staleness import Staleness
+from data_plane.refreshing.staleness import Staleness
 from qg_bundle.rejections import BundleRejected
 from qg_core.nodes import NodeState
 

@@ -1,8 +1,8 @@
 """Who is calling. Fails closed: whatever is not clearly allowed is a 401."""
 
-from data_plane.password_waits import PasswordWaits
-from data_plane.refuse_flood import RefuseFlood
-from data_plane.request import Request
+from data_plane.requests.password_waits import PasswordWaits
+from data_plane.requests.refuse_flood import RefuseFlood
+from data_plane.requests.request import Request
 from qg_core.client_address import network_of
 from qg_core.errors import CredentialExpired, CredentialInvalid, SignInLimited
 from qg_core.specs import MethodType

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from data_plane.response_headers import Header
+from data_plane.requests.response_headers import Header
 
 
 class ClientGone(Exception):

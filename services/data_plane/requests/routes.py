@@ -1,7 +1,7 @@
 """From the raw path to the route of one catalog, and whether the method is allowed there."""
 
-from data_plane.catalog import Catalog
-from data_plane.route import Route
+from data_plane.catalogs.catalog import Catalog
+from data_plane.catalogs.route import Route
 from qg_core.errors import EndpointNotFound, MethodNotAllowed
 
 METHODS = ("GET", "HEAD")

@@ -7,7 +7,7 @@ process loses no more than the log's own buffer does.
 
 import asyncio
 
-from data_plane.visit import Visit
+from data_plane.requests.visit import Visit
 from qg_telemetry.events import Observe
 
 DELAY_S = 0.025

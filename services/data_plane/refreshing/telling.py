@@ -2,8 +2,8 @@
 
 import traceback
 
-from data_plane.catalog import Catalog
-from data_plane.condition import Condition
+from data_plane.catalogs.catalog import Catalog
+from data_plane.refreshing.condition import Condition
 from qg_bundle.rejections import BundleRejected
 from qg_core.nodes import NodeState
 from qg_telemetry.events import (

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from data_plane.answers import Answer
-from data_plane.asgi import Message
-from data_plane.catalog import Catalog
-from data_plane.response_headers import JSON, Header, ResponseHeaders, error_headers
-from data_plane.visit import Visit
+from data_plane.catalogs.catalog import Catalog
+from data_plane.requests.answers import Answer
+from data_plane.requests.asgi import Message
+from data_plane.requests.response_headers import JSON, Header, ResponseHeaders, error_headers
+from data_plane.requests.visit import Visit
 from qg_core.errors import GatewayError
 from qg_core.problems import INTERNAL_ERROR_BODY, problem_body
 

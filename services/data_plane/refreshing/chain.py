@@ -1,7 +1,7 @@
 """The signed parts that lead to what is served, as the disk holds them: one checkpoint and the deltas after it."""
 
-from data_plane.catch_up import Step
-from data_plane.state_file import Update
+from data_plane.refreshing.catch_up import Step
+from data_plane.refreshing.state_file import Update
 from qg_bundle.envelope import Sealed
 from qg_core.revisions import Checkpoint, Delta, Manifest, SubjectKey
 

@@ -12,18 +12,18 @@ from collections.abc import Callable
 import msgspec
 from redis.asyncio import Redis
 
-from data_plane.catalog import Catalog, CatalogBuilder
-from data_plane.catch_up import Promised, Step, catch_up, fetch_specs
-from data_plane.chain import Chain
-from data_plane.compiled import MISSING
-from data_plane.condition import Condition
-from data_plane.hints import Hints
-from data_plane.memory import Memory
-from data_plane.recall import verified_step
-from data_plane.staleness import Staleness
-from data_plane.telling import Telling
-from data_plane.tidy import Tidy
-from data_plane.waiters import Waiters
+from data_plane.catalogs.catalog import Catalog, CatalogBuilder
+from data_plane.catalogs.compiled import MISSING
+from data_plane.refreshing.catch_up import Promised, Step, catch_up, fetch_specs
+from data_plane.refreshing.chain import Chain
+from data_plane.refreshing.condition import Condition
+from data_plane.refreshing.hints import Hints
+from data_plane.refreshing.memory import Memory
+from data_plane.refreshing.recall import verified_step
+from data_plane.refreshing.staleness import Staleness
+from data_plane.refreshing.telling import Telling
+from data_plane.refreshing.tidy import Tidy
+from data_plane.refreshing.waiters import Waiters
 from qg_bundle.envelope import Sealed
 from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_bundle.reader import BundleReader, Glance

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from data_plane.refresh import Refresher
-from data_plane.telling import SUBJECTS_SHOWN_MAX
+from data_plane.refreshing.refresh import Refresher
+from data_plane.refreshing.telling import SUBJECTS_SHOWN_MAX
 from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_bundle.node_reports import ReportTooLarge, put_report, remove_report
 from qg_core.nodes import NodeReport

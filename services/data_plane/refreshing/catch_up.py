@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from data_plane.catalog import Difference
+from data_plane.catalogs.catalog import Difference
 from qg_bundle.envelope import Sealed
 from qg_bundle.limits import DELTAS_PER_READ_MAX
 from qg_bundle.reader import BundleReader

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from data_plane.route import Route
+from data_plane.catalogs.route import Route
 from qg_core.errors import CredentialMissing
 from qg_telemetry.events import Observe, PublicEndpointServed, UnauthenticatedEndpointDenied
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from data_plane.asgi import Scope
+from data_plane.requests.asgi import Scope
 from qg_core.errors import BodyTooLarge, HeadersTooLarge, TargetTooLong
 from qg_core.request_ids import request_id_from
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from data_plane.compiled import (
+from data_plane.catalogs.compiled import (
     MISSING,
     Compiled,
     CompiledConnection,
@@ -13,9 +13,9 @@ from data_plane.compiled import (
     Unusable,
     compile_spec,
 )
-from data_plane.route import Route
-from data_plane.slices import Slices, collector_quiet
-from data_plane.subjects import EMPTY_STATE, Draft, Method, State, UnusableSubject, endpoint_of
+from data_plane.catalogs.route import Route
+from data_plane.catalogs.slices import Slices, collector_quiet
+from data_plane.catalogs.subjects import EMPTY_STATE, Draft, Method, State, UnusableSubject, endpoint_of
 from qg_core.revisions import Manifest, SubjectKey
 from qg_core.specs import SpecKind
 from qg_oracle.targets import ConnectionTarget

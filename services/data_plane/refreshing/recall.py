@@ -1,7 +1,7 @@
 """Verifying what a node remembered on disk: as strictly as what comes from Redis."""
 
-from data_plane.catch_up import Step
-from data_plane.state_file import Remembered
+from data_plane.refreshing.catch_up import Step
+from data_plane.refreshing.state_file import Remembered
 from qg_bundle.envelope import Sealed, open_checkpoint, open_delta
 from qg_bundle.rejections import BundleRejected, Reason
 from qg_core.revisions import Delta, apply_deltas, manifest_of

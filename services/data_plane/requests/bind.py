@@ -1,6 +1,6 @@
 """The values of one request's parameters."""
 
-from data_plane.route import Route
+from data_plane.catalogs.route import Route
 from qg_core.binding import BindValue
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.query_text import SEGMENTS_MAX, name_shown, split_segments

@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import Any
 
-from data_plane.asgi import Receive
+from data_plane.requests.asgi import Receive
 from qg_oracle.cancelling import CancelSignal
 
 WATCHED_AFTER_S = 0.05

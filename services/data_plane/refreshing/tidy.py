@@ -4,8 +4,8 @@ import time
 
 import msgspec
 
-from data_plane.chain import Chain
-from data_plane.memory import Memory
+from data_plane.refreshing.chain import Chain
+from data_plane.refreshing.memory import Memory
 from qg_bundle.reader import BundleReader
 from qg_core.revisions import Manifest
 

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from data_plane.compiled import MISSING, Compiled, CompiledConnection, CompiledEndpoint, Unusable
-from data_plane.route import Route
+from data_plane.catalogs.compiled import MISSING, Compiled, CompiledConnection, CompiledEndpoint, Unusable
+from data_plane.catalogs.route import Route
 from qg_core.revisions import EMPTY_MANIFEST, Manifest, SubjectKey
 from qg_core.specs import SpecKind
 from qg_oracle.targets import ConnectionTarget

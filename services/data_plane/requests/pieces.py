@@ -3,9 +3,9 @@
 import asyncio
 import time
 
-from data_plane.answers import ClientGone, LargeBody
-from data_plane.asgi import Message, Send
-from data_plane.visit import Visit
+from data_plane.requests.answers import ClientGone, LargeBody
+from data_plane.requests.asgi import Message, Send
+from data_plane.requests.visit import Visit
 from qg_core.errors import QueryTimedOut
 
 

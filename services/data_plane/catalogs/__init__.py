@@ -1,0 +1,1 @@
+"""One revision compiled in memory: routes and what they need, kept per spec digest across catalogs."""

@@ -1,0 +1,1 @@
+"""Following the revisions: hear, verify, remember on disk, swap the catalog, report."""
