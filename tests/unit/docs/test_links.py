@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _FENCED = re.compile(r"^(```+).*?^\1\s*$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
+_SOURCE = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:")
 
@@ -71,6 +72,13 @@ def test_dead_links_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "[f](other.md#no-heading) [g](#nowhere) [h](../outside.md)\n```\n[i](no.md)\n```\n"
     )
     assert dead(page) == ["gone.md", "other.md#no-heading", "#nowhere", "../outside.md"]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
+    folders = [ROOT, ROOT / "libs", ROOT / "services"]
+    gone = [name for name in _SOURCE.findall(text_of(page)) if not any((folder / name).exists() for folder in folders)]
+    assert gone == []
 
 
 def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
