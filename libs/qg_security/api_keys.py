@@ -80,10 +80,5 @@ def parse_with(presented: bytes, prefix: bytes, key: bytes) -> ParsedKey:
     return ParsedKey(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", secret_part)
 
 
-def shown_prefix(key: str, prefix: str) -> str:
-    """The part of a key that may be stored and listed: the prefix and the first 8 digits of the credential id."""
-    return key[: len(prefix) + 8]
-
-
 def _tag(key: bytes, body: bytes) -> str:
     return hmac.digest(key, body, "sha256").hex()[:TAG_LENGTH]

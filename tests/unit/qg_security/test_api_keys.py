@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qg_security.api_keys import KeyMalformed, mint, parse, parse_with, shown_prefix
+from qg_security.api_keys import KeyMalformed, mint, parse, parse_with
 from qg_security.keys import KeyInvalid, hmac_key, new_hmac_secret
 
 SECRET = new_hmac_secret()
@@ -88,7 +88,6 @@ def test_a_weak_secret_is_refused(secret: str) -> None:
 
 def test_what_is_shown_holds_nothing_of_the_secret() -> None:
     minted = mint("qg_", str(uuid.uuid4()), SECRET)
-    assert shown_prefix(minted.key, "qg_") == minted.key[:11]
     assert minted.secret_part not in repr(minted)
     assert minted.secret_part not in repr(parse(minted.key.encode(), "qg_", SECRET))
 
