@@ -2,7 +2,7 @@
 
 import msgspec
 
-from data_plane.requests.shapes import AnswerShape, compile_shape, path_of
+from data_plane.catalogs.shapes import AnswerShape, compile_shape, path_of
 from qg_core.binding import Binder, compile_binder
 from qg_core.revisions import SubjectKey
 from qg_core.specs import (

@@ -1,6 +1,6 @@
 """One endpoint of one catalog, ready to be served: everything a request needs, nothing to look up any more."""
 
-from data_plane.requests.shapes import AnswerShape
+from data_plane.catalogs.shapes import AnswerShape
 from qg_core.binding import Binder
 from qg_core.specs import EndpointSpec
 from qg_oracle.statements import Statement

@@ -3,13 +3,13 @@
 import time
 
 from data_plane.catalogs.route import Route
+from data_plane.catalogs.shapes import HEAD, AnswerShape
 from data_plane.requests.answers import Answer, ClientGone
 from data_plane.requests.asgi import Receive
 from data_plane.requests.disconnects import Disconnects, Watched
 from data_plane.requests.ready_body import AT_ONCE_BYTES_MAX, ReadyBody
 from data_plane.requests.render import WHOLE_BYTES_MAX, tail, whole
 from data_plane.requests.request import Request
-from data_plane.requests.shapes import HEAD, AnswerShape
 from qg_core.binding import BindValue
 from qg_core.errors import ConnectionUnavailable
 from qg_oracle.deadlines import Deadline

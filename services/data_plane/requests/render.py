@@ -3,7 +3,7 @@
 import time
 from typing import Protocol
 
-from data_plane.requests.shapes import HEAD, AnswerShape
+from data_plane.catalogs.shapes import HEAD, AnswerShape
 
 WHOLE_BYTES_MAX = 2 * 1024 * 1024
 """An answer up to this size is sent whole, with a content-length; a larger one in pieces as they are fetched."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from data_plane.catalogs.shapes import compile_shape, path_of
 from data_plane.requests.render import whole
-from data_plane.requests.shapes import compile_shape, path_of
 from qg_core.specs import DataStrategy, EndpointSpec, NumberStyle
 
 
