@@ -1,27 +1,23 @@
 """The control plane's settings: read once from the environment, every problem reported together."""
 
 from collections.abc import Mapping
-from pathlib import Path
-
-import msgspec
 
 from control_plane.publishing.fault_points import fault_points_from
 from control_plane.sign_in.limits import FailureLimits
 from control_plane.variables import VARIABLES
 from qg_core.client_address import Network
-from qg_core.environment import SettingsInvalid, read_settings
+from qg_core.environment import SettingsInvalid
+from qg_core.service_variables import ServiceSettings, read_service_settings
 from qg_security.signing import Ed25519Signer
 
 __all__ = ["VARIABLES", "Settings", "settings_from"]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Everything the control plane is told by its environment. Units are in the names."""
 
-    gateway_id: str
     database_url: str
     database_connections_max: int
-    redis_url: str
     encryption_keys: tuple[str, ...]
     bundle_seal_keys: tuple[str, ...]
     bundle_signing_key: str
@@ -39,18 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[Network, ...]
     security_headers: bool
     cors_origins: tuple[str, ...]
-    host: str
-    port: int
-    ops_host: str
-    ops_port: int
-    shutdown_grace_s: int
-    log_level: str
-    app_env: str
-    debug: bool
     fault_point: str
-
-    def __repr__(self) -> str:
-        return f"Settings(gateway_id={self.gateway_id!r}, ...)"
 
     @property
     def failure_limits(self) -> FailureLimits:
@@ -64,12 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
     """The settings of this process. Raises `SettingsInvalid` with every problem."""
-    problems: list[str] = []
-    settings: Settings | None = None
-    try:
-        settings = read_settings(Settings, VARIABLES, environ, lambda name: Path(name).read_text(encoding="utf-8"))
-    except SettingsInvalid as error:
-        problems.extend(error.problems)
+    settings, problems = read_service_settings(Settings, VARIABLES, environ)
     problems.extend(_contradictions(environ, settings))
     if settings is None or problems:
         raise SettingsInvalid(problems)
@@ -77,13 +57,8 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
 
 
 def _contradictions(environ: Mapping[str, str], settings: Settings | None) -> list[str]:
-    """What is wrong with variables together; read from the text where it can be, to be reported beside the rest."""
+    """What is wrong with the control plane's own variables together."""
     found = []
-    debug = environ.get("DEBUG", "false").strip().lower() in {"true", "1", "yes"}
-    if debug and environ.get("APP_ENV", "production").strip().lower() == "production":
-        found.append("DEBUG: true is refused with APP_ENV=production")
-    if environ.get("PORT", "8000") == environ.get("OPS_PORT", "9000"):
-        found.append("OPS_PORT: must not be the same as PORT")
     try:
         fault_points_from(environ)
     except ValueError as error:

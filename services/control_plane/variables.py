@@ -1,12 +1,10 @@
 """The control plane's environment variables: name, how the text is read, default, what docs/settings.md says of it."""
 
-import ipaddress
-import re
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from qg_core.client_address import parse_networks
-from qg_core.environment import Variable, boolean, integer, listed, one_of
+from qg_core.environment import Variable, boolean, integer, listed
+from qg_core.service_variables import gateway_id, origins, process_variables, redis_url
 from qg_oracle.hosts import parse_allowed
 from qg_security.admin_tokens import admin_keys
 from qg_security.passwords import is_bcrypt_hash
@@ -14,25 +12,12 @@ from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Signer, Ed25519Verifier
 from qg_store.engine import asyncpg_url
 
-_GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
 _USERNAME_LENGTH_MAX = 255
-
-
-def _gateway_id(value: str) -> str:
-    if not _GATEWAY_ID(value):
-        raise ValueError("must be 3 to 64 of a-z, 0-9 and -")
-    return value
 
 
 def _database_url(value: str) -> str:
     # The value holds a password: it is not repeated.
     asyncpg_url(value)
-    return value
-
-
-def _redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must be a redis://, rediss:// or unix:// URL")
     return value
 
 
@@ -71,26 +56,11 @@ def _bcrypt_hash(value: str) -> str:
     return value
 
 
-def _origins(value: str) -> tuple[str, ...]:
-    origins = listed(value)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin == "*" or parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"must be origins such as https://app.example.com (never *), not {origin!r}")
-    return origins
-
-
-def _address(value: str) -> str:
-    if value != "localhost":
-        ipaddress.ip_address(value)
-    return value
-
-
 VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="GATEWAY_ID",
         field="gateway_id",
-        parse=_gateway_id,
+        parse=gateway_id,
         description="Names the gateway; bound into every signature and kept in Postgres, which must agree.",
     ),
     Variable(
@@ -110,7 +80,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="REDIS_URL",
         field="redis_url",
-        parse=_redis_url,
+        parse=redis_url,
         secret=True,
         description="Where the bundle is published; its eviction policy must be `noeviction`.",
     ),
@@ -228,54 +198,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="CORS_ORIGINS",
         field="cors_origins",
-        parse=_origins,
+        parse=origins,
         default="",
         description="Origins, comma separated, whose pages may call the admin API; empty: none.",
     ),
-    Variable(name="HOST", field="host", parse=_address, default="127.0.0.1", description="Address to listen on."),
-    Variable(name="PORT", field="port", parse=integer(1, 65_535), default="8000", description="Port of the admin API."),
-    Variable(
-        name="OPS_HOST",
-        field="ops_host",
-        parse=_address,
-        default="127.0.0.1",
-        description="Address of the ops routes.",
-    ),
-    Variable(
-        name="OPS_PORT",
-        field="ops_port",
-        parse=integer(1, 65_535),
-        default="9000",
-        description="Port of the ops routes: /-/live, /-/ready, /-/metrics.",
-    ),
-    Variable(
-        name="SHUTDOWN_GRACE_SECONDS",
-        field="shutdown_grace_s",
-        parse=integer(0, 3_600),
-        default="30",
-        description="Seconds that running requests get after SIGTERM.",
-    ),
-    Variable(
-        name="LOG_LEVEL",
-        field="log_level",
-        parse=one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-        default="INFO",
-        description="The least severe level that is logged; request lines are INFO.",
-    ),
-    Variable(
-        name="APP_ENV",
-        field="app_env",
-        parse=one_of("production", "development", "test"),
-        default="production",
-        description="Where this runs.",
-    ),
-    Variable(
-        name="DEBUG",
-        field="debug",
-        parse=boolean,
-        default="false",
-        description="More detail in logs; refused together with APP_ENV=production.",
-    ),
+    *process_variables(port=8000, port_for="Port of the admin API.", ops_port=9000),
     Variable(
         name="QG_FAULT_POINT",
         field="fault_point",

@@ -1,38 +1,30 @@
 """The data plane's settings: read once from the environment, every problem reported together."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import msgspec
 
 from qg_core.client_address import Network, parse_networks
-from qg_core.environment import (
-    SettingsInvalid,
-    Variable,
-    boolean,
-    integer,
-    listed,
-    one_of,
-    read_settings,
-    text,
+from qg_core.environment import SettingsInvalid, Variable, boolean, integer, listed, text
+from qg_core.service_variables import (
+    ServiceSettings,
+    gateway_id,
+    origins,
+    process_variables,
+    read_service_settings,
+    redis_url,
 )
 from qg_oracle.hosts import parse_allowed
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
 
-_GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
 _NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Everything the data plane is told by its environment. Units are in the names."""
 
-    gateway_id: str
     node_name: str | None
-    redis_url: str
     bundle_seal_keys: tuple[str, ...]
     bundle_verify_keys: tuple[str, ...]
     state_dir: Path
@@ -50,36 +42,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sign_in_failures_credential_max: int
     sign_in_failures_address_max: int
     sign_in_forgeries_address_max: int
-    host: str
-    port: int
-    ops_host: str
-    ops_port: int
-    shutdown_grace_s: int
-    log_level: str
-    app_env: str
-    debug: bool
-
-    def __repr__(self) -> str:
-        return f"Settings(gateway_id={self.gateway_id!r}, ...)"
-
-
-def _gateway_id(value: str) -> str:
-    if not _GATEWAY_ID(value):
-        raise ValueError("must be 3 to 64 of a-z, 0-9 and -")
-    return value
 
 
 def _node_name(value: str) -> str | None:
     if value and not _NODE_NAME(value):
         raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
     return value or None
-
-
-def _redis_url(value: str) -> str:
-    # The value holds a password: it is not repeated.
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must be a redis://, rediss:// or unix:// URL")
-    return value
 
 
 def _seal_keys(value: str) -> tuple[str, ...]:
@@ -107,26 +75,11 @@ def _proxies(value: str) -> tuple[Network, ...]:
     return parse_networks(listed(value))
 
 
-def _origins(value: str) -> tuple[str, ...]:
-    origins = listed(value)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin == "*" or parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"must be origins such as https://app.example.com (never *), not {origin!r}")
-    return origins
-
-
-def _address(value: str) -> str:
-    if value != "localhost":
-        ipaddress.ip_address(value)
-    return value
-
-
 VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="GATEWAY_ID",
         field="gateway_id",
-        parse=_gateway_id,
+        parse=gateway_id,
         description="Names the gateway; bound into every signature, so bundles of another gateway are refused.",
     ),
     Variable(
@@ -139,7 +92,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="REDIS_URL",
         field="redis_url",
-        parse=_redis_url,
+        parse=redis_url,
         secret=True,
         description="Where the published bundle is read from.",
     ),
@@ -196,7 +149,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="CORS_ORIGINS",
         field="cors_origins",
-        parse=_origins,
+        parse=origins,
         default="",
         description="Origins, comma separated, whose pages may read answers; empty: none, and OPTIONS is refused.",
     ),
@@ -263,79 +216,13 @@ VARIABLES: tuple[Variable, ...] = (
         default="1000",
         description="Refused keys and tokens from one address within the window; then they get 429 instead of 401.",
     ),
-    Variable(name="HOST", field="host", parse=_address, default="127.0.0.1", description="Address to listen on."),
-    Variable(
-        name="PORT",
-        field="port",
-        parse=integer(1, 65_535),
-        default="8080",
-        description="Port for consumers.",
-    ),
-    Variable(
-        name="OPS_HOST",
-        field="ops_host",
-        parse=_address,
-        default="127.0.0.1",
-        description="Address of the ops routes.",
-    ),
-    Variable(
-        name="OPS_PORT",
-        field="ops_port",
-        parse=integer(1, 65_535),
-        default="9080",
-        description="Port of the ops routes: /-/live, /-/ready, /-/metrics.",
-    ),
-    Variable(
-        name="SHUTDOWN_GRACE_SECONDS",
-        field="shutdown_grace_s",
-        parse=integer(0, 3_600),
-        default="30",
-        description="Seconds that running requests get after SIGTERM.",
-    ),
-    Variable(
-        name="LOG_LEVEL",
-        field="log_level",
-        parse=one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-        default="INFO",
-        description="The least severe level that is logged; request lines are INFO.",
-    ),
-    Variable(
-        name="APP_ENV",
-        field="app_env",
-        parse=one_of("production", "development", "test"),
-        default="production",
-        description="Where this runs.",
-    ),
-    Variable(
-        name="DEBUG",
-        field="debug",
-        parse=boolean,
-        default="false",
-        description="More detail in logs; refused together with APP_ENV=production.",
-    ),
+    *process_variables(port=8080, port_for="Port for consumers.", ops_port=9080),
 )
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
     """The settings of this process. Raises `SettingsInvalid` with every problem."""
-    problems: list[str] = []
-    settings: Settings | None = None
-    try:
-        settings = read_settings(Settings, VARIABLES, environ, lambda name: Path(name).read_text(encoding="utf-8"))
-    except SettingsInvalid as error:
-        problems.extend(error.problems)
-    problems.extend(_contradictions(environ))
+    settings, problems = read_service_settings(Settings, VARIABLES, environ)
     if settings is None or problems:
         raise SettingsInvalid(problems)
     return settings
-
-
-def _contradictions(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with variables together; read from the text, so that it is reported beside everything else."""
-    found = []
-    debug = environ.get("DEBUG", "false").strip().lower() in {"true", "1", "yes"}
-    if debug and environ.get("APP_ENV", "production").strip().lower() == "production":
-        found.append("DEBUG: true is refused with APP_ENV=production")
-    if environ.get("PORT", "8080") == environ.get("OPS_PORT", "9080"):
-        found.append("OPS_PORT: must not be the same as PORT")
-    return found
