@@ -39,9 +39,10 @@ async def test_unknown_users_cost_the_same_work(make_plane: MakePlane) -> None:
     times: dict[str, list[float]] = {"ada": [], "nobody": []}
     for _ in range(2):
         for name, found in times.items():
-            begun = time.perf_counter()
+            # The work of this process, not the wall clock: a busy machine delays either one.
+            begun = time.process_time()
             await plane.client.post(LOGIN, json={"username": name, "password": "wrong password"})
-            found.append(time.perf_counter() - begun)
+            found.append(time.process_time() - begun)
     assert min(times["nobody"]) > 0.5 * min(times["ada"])
     assert min(times["ada"]) > 0.5 * min(times["nobody"])
 
