@@ -230,7 +230,12 @@ class Call:
         cursor, self._cursor = self._cursor, None
         close_cursor(cursor)
         dropped = self._lease.session is None
-        self._lease.give_back(doubtful=self._grace is not None)
+        if self._grace is None:
+            self._lease.give_back()
+        else:
+            # Never used again: after a cancel in the middle of rows the driver can take what is left of one answer
+            # for the next one, and that would be another consumer's.
+            self._lease.drop()
         self.statement.leave()
         self.pool.calls.discard(self)
         if self._grace is not None:

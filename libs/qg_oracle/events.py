@@ -59,7 +59,7 @@ class CallAbandoned(OracleEvent, frozen=True, kw_only=True):
 
 
 class AbandonedCallEnded(OracleEvent, frozen=True, kw_only=True):
-    """The database gave up an abandoned call after `after_ms`, or its session was `dropped`."""
+    """The database gave up an abandoned call after `after_ms`, or it didn't and the call was `dropped` by force."""
 
     after_ms: float
     dropped: bool

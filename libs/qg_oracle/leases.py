@@ -11,9 +11,6 @@ from qg_oracle.sessions import Session, limit_round_trips
 PING_TIMEOUT_MS = 1_500
 """A session that doesn't answer within that is dead; half of it is spent on breaking the ping."""
 
-PINGS_MAX = 2
-"""The first may be answered with ORA-01013: what an earlier cancel left behind."""
-
 
 class Lease:
     """At most one session of a pool at a time; `session` is None while there is none."""
@@ -49,11 +46,10 @@ class Lease:
         if self._waiter is not None:
             self._pool.give_up(self._waiter, error)
 
-    def give_back(self, *, doubtful: bool) -> None:
-        """Nothing runs on the session any more; `doubtful` if a cancelled call may have left something behind."""
+    def give_back(self) -> None:
+        """Nothing runs on the session any more."""
         session, self.session = self.session, None
         if session is not None:
-            session.doubtful = session.doubtful or doubtful
             self._pool.give_back(session)
 
     def lose(self, code: str) -> None:
@@ -81,22 +77,15 @@ class Lease:
 
     async def _prove(self, session: Session) -> bool:
         """Whether the session answers; one that doesn't is given up."""
-        code = ""
-        for _ in range(PINGS_MAX):
-            try:
-                limit_round_trips(session.connection, PING_TIMEOUT_MS)
-                await session.connection.ping()
-                limit_round_trips(session.connection, 0)
-            except Exception as error:
-                failure = classify(error)
-                if failure.kind not in {FailureKind.LOST, FailureKind.TIMED_OUT}:
-                    raise
-                code = failure.code
-                if code != "ORA-01013" or not session.healthy:
-                    break
-            else:
-                session.doubtful = False
-                return True
-        self.session = None
-        self._pool.lose_silent(session, code)
-        return False
+        try:
+            limit_round_trips(session.connection, PING_TIMEOUT_MS)
+            await session.connection.ping()
+            limit_round_trips(session.connection, 0)
+        except Exception as error:
+            failure = classify(error)
+            if failure.kind not in {FailureKind.LOST, FailureKind.TIMED_OUT}:
+                raise
+            self.session = None
+            self._pool.lose_silent(session, failure.code)
+            return False
+        return True

@@ -116,11 +116,7 @@ class Pool:
 
     def needs_proof(self, session: Session) -> bool:
         """Whether a session should answer a ping before it is trusted with a statement."""
-        return (
-            session.doubtful
-            or session.returned_at < self._suspect_before
-            or time.monotonic() - session.returned_at > PING_AFTER_IDLE_S
-        )
+        return session.returned_at < self._suspect_before or time.monotonic() - session.returned_at > PING_AFTER_IDLE_S
 
     # -- taking back -------------------------------------------------------------------------------------------------
 

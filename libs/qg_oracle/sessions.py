@@ -14,7 +14,7 @@ CLOSE_TIMEOUT_MS = 1_000
 class Session:
     """A driver connection with its history. Times are `time.monotonic()` seconds."""
 
-    __slots__ = ("columns", "connection", "doubtful", "opened_at", "pooled", "returned_at")
+    __slots__ = ("columns", "connection", "opened_at", "pooled", "returned_at")
 
     def __init__(self, connection: oracledb.AsyncConnection, now: float) -> None:
         self.connection = connection
@@ -22,8 +22,6 @@ class Session:
         self.returned_at = now
         self.pooled = False
         """It has been in the pool before: a loss may be old and only show now."""
-        self.doubtful = False
-        """A call was cancelled on it: prove it with a ping before its next use."""
         self.columns: dict[str, tuple[Column, ...]] = {}
         """By statement text: the columns that this session's cached statement was last described with."""
 

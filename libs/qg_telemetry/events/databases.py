@@ -81,7 +81,7 @@ class CallAbandoned(Event, frozen=True, kw_only=True):
 
 
 class AbandonedCallEnded(Event, frozen=True, kw_only=True):
-    """The database gave up an abandoned call after `after_ms`, or its session was `dropped`."""
+    """The database gave up an abandoned call after `after_ms`, or it didn't and the call was `dropped` by force."""
 
     connection_id: str
     pool: str
