@@ -35,7 +35,7 @@ from qg_telemetry.events import Observe
 
 TICK_MIN_S = 0.4
 TICK_MAX_S = 0.7
-"""A lost hint costs at most that much: the rest of the second that a revocation may take is for fetching and swapping."""
+"""What a lost hint costs at most; the rest of the second that a revocation may take is for fetching and swapping."""
 
 RETRY_MAX_S = 2.0
 """A tick of a node whose attempts keep failing; a hint still wakes it at once."""
