@@ -83,7 +83,7 @@ class Fleet:
             service.stop()
 
     def _start(self, name: str, subcommand: str, settings: dict[str, str], *, ready: bool) -> Running:
-        port, ops_port = free_port(), free_port()
+        port, ops_port = _unpromised_port(), _unpromised_port()
         ops_url = f"http://127.0.0.1:{ops_port}"
         shared = {
             "APP_ENV": "development",
@@ -110,6 +110,17 @@ class Fleet:
         if ready:
             service.wait_ready()
         return Running(service, f"http://127.0.0.1:{port}", ops_url)
+
+
+_promised: set[int] = set()
+
+
+def _unpromised_port() -> int:
+    """A free port that was given to no other service of this run, which may not listen yet."""
+    while (port := free_port()) in _promised:
+        pass
+    _promised.add(port)
+    return port
 
 
 class Admin:
