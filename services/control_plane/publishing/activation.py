@@ -4,6 +4,7 @@ Order matters: specs, deltas, checkpoint, then the head, then the beacon and the
 a bundle whose head leads nowhere new.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Collection
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.publishing.fault_points import FaultPoint, FaultPoints
 from qg_bundle.envelope import own_checkpoint, seal_beacon
 from qg_bundle.limits import DELTAS_PER_READ_MAX
+from qg_bundle.link import LINK_ERRORS
 from qg_bundle.writer import BundleWriter, StoredSpec
 from qg_core.revisions import Beacon
 from qg_core.signatures import Signer
@@ -68,7 +70,8 @@ class Activation:
             self._faults.reach(FaultPoint.AFTER_HEAD)
             await self.put_beacon(heads.head, issued_at)
             self._faults.reach(FaultPoint.BEFORE_HINT)
-            await self._writer.hint(heads.head)
+            with contextlib.suppress(*LINK_ERRORS):  # only a hint: nodes look by themselves
+                await self._writer.hint(heads.head)
             await ledger.mark_activated(session, heads.head)
             await session.commit()
         return Activated(heads.head, since, specs, deltas)
