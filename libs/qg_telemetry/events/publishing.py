@@ -37,6 +37,17 @@ class ActivationFailed(Event, frozen=True, kw_only=True):
     retry_s: float
 
 
+class HintFailed(Event, frozen=True, kw_only=True):
+    """Nodes could not be told of `revision`; they find it by looking, a second later at most."""
+
+    level: ClassVar[Level] = Level.WARNING
+    counted_by: ClassVar[str | None] = "error"
+
+    revision: int
+    error: str
+    detail: str
+
+
 class BundleRepaired(Event, frozen=True, kw_only=True):
     """Something in Redis was lost or altered and was put again; `reason` says what was noticed."""
 

@@ -4,7 +4,6 @@ Order matters: specs, deltas, checkpoint, then the head, then the beacon and the
 a bundle whose head leads nowhere new.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Collection
 
@@ -20,6 +19,7 @@ from qg_core.revisions import Beacon
 from qg_core.signatures import Signer
 from qg_store.engine import SessionFactory
 from qg_store.repositories import publishing as ledger
+from qg_telemetry.events import HintFailed, Observe
 
 DELTAS_PER_BATCH = 100
 
@@ -43,6 +43,7 @@ class Activation:
         sessions: SessionFactory,
         writer: BundleWriter,
         signer: Signer,
+        observe: Observe,
         faults: FaultPoints | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -50,6 +51,7 @@ class Activation:
         self._sessions = sessions
         self._writer = writer
         self._signer = signer
+        self._observe = observe
         self._faults = faults or FaultPoints()
         self._now = now
 
@@ -70,8 +72,7 @@ class Activation:
             self._faults.reach(FaultPoint.AFTER_HEAD)
             await self.put_beacon(heads.head, issued_at)
             self._faults.reach(FaultPoint.BEFORE_HINT)
-            with contextlib.suppress(*LINK_ERRORS):  # only a hint: nodes look by themselves
-                await self._writer.hint(heads.head)
+            await self._hint(heads.head)
             await ledger.mark_activated(session, heads.head)
             await session.commit()
         return Activated(heads.head, since, specs, deltas)
@@ -114,6 +115,13 @@ class Activation:
                     await self._writer.put_checkpoint(row.revision, row.body)
                     done.append(name)
         return tuple(done)
+
+    async def _hint(self, head: int) -> None:
+        """Wake the nodes. They look by themselves, too: a hint that can't be sent holds nothing up."""
+        try:
+            await self._writer.hint(head)
+        except LINK_ERRORS as error:
+            self._observe(HintFailed(revision=head, error=type(error).__name__, detail=str(error)))
 
     async def _put_between(self, session: AsyncSession, since: int, head: int) -> tuple[int, int]:
         """Put what leads from `since` to `head`; how many specs and deltas. A large step goes by the checkpoint."""

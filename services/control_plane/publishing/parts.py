@@ -53,6 +53,7 @@ def build_publishing(
         sessions=sessions,
         writer=BundleWriter(redis),
         signer=signer,
+        observe=observe,
         faults=faults,
     )
     asked: list[Activator] = []

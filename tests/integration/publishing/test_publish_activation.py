@@ -148,6 +148,20 @@ def test_fault_points_are_refused_in_production() -> None:
     fault_points_from({"APP_ENV": "production"}).reach(FaultPoint.AFTER_HEAD)
 
 
+async def test_a_hint_that_can_not_be_sent_holds_nothing_up(store_urls: StoreUrls, start_redis: StartRedis) -> None:
+    rig = Rig(store_urls.app, start_redis().address.url())
+    connection = rig.connection()
+    row = endpoint(connection)
+    await rig.add(connection, row)
+    await rig.parts.activation.run()
+    assert not rig.saw("hint_failed")
+    await rig.redis.execute_command("ACL", "SETUSER", "default", "-publish")  # type: ignore[no-untyped-call]  # redis-py: untyped
+    await rig.edit(Endpoint, row.id, rows_max=9)
+    assert (await rig.parts.activation.run()).revision == 2
+    assert rig.saw("hint_failed", revision=2, error="NoPermissionError")
+    await rig.close()
+
+
 @pytest.mark.fault
 async def test_a_redis_that_hangs_delays_nothing_but_activation(
     store_urls: StoreUrls, start_redis: StartRedis, tmp_path: Path

@@ -34,7 +34,7 @@ class Node:
         name: str = "node-1",
         gateway_id: str = GATEWAY,
         staleness_max_s: float | None = DAY_S,
-        timeout_s: float = 0.5,
+        timeout_s: float = 2.0,
     ) -> None:
         self.events: list[Event] = []
         self.swapped: list[Catalog] = []
