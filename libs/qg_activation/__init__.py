@@ -1,0 +1,1 @@
+"""Bringing Redis to what Postgres says, without any signing key."""

@@ -1,0 +1,1 @@
+"""The worker fleet: scheduled job runs, snapshots, the access log, and the repair of what Redis lost."""
