@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from qg_core.environment import SettingsInvalid, Variable, boolean, integer, listed, one_of, read_settings
+from qg_core.gateway_settings import LOG_LEVELS
+from qg_core.web_origins import web_origin
 
 _GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
 
@@ -51,12 +53,7 @@ def redis_url(value: str) -> str:
 
 def origins(value: str) -> tuple[str, ...]:
     """Comma separated web origins, never `*`."""
-    found = listed(value)
-    for origin in found:
-        parts = urlsplit(origin)
-        if origin == "*" or parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"must be origins such as https://app.example.com (never *), not {origin!r}")
-    return found
+    return tuple(web_origin(origin) for origin in listed(value))
 
 
 def address(value: str) -> str:
@@ -95,7 +92,7 @@ def process_variables(*, port: int, port_for: str, ops_port: int) -> tuple[Varia
         Variable(
             name="LOG_LEVEL",
             field="log_level",
-            parse=one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+            parse=one_of(*LOG_LEVELS),
             default="INFO",
             description="The least severe level that is logged; request lines are INFO.",
         ),

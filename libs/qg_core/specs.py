@@ -25,6 +25,7 @@ class SpecKind(enum.StrEnum):
     CONNECTION = "connection"
     AUTH_METHOD = "auth_method"
     CREDENTIAL = "credential"
+    SETTINGS = "settings"
 
 
 class MethodType(enum.StrEnum):
@@ -132,7 +133,32 @@ class CredentialSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     sealed: str | None
 
 
-Spec = EndpointSpec | ConnectionSpec | AuthMethodSpec | CredentialSpec
+SETTINGS_ID = "gateway"
+"""The one subject of kind `settings`."""
+
+
+class SettingsSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):
+    """What admins stored of the settings in `qg_core.gateway_settings`; null: nothing stored, the environment's holds.
+
+    Published while at least one value is stored. Units: `query_timeout_seconds` seconds, `access_log_retention_days`
+    days, the others counts.
+    """
+
+    kind_: ClassVar[SpecKind] = SpecKind.SETTINGS
+    format: int
+    id: str = SETTINGS_ID
+    log_level: str | None
+    query_timeout_seconds: int | None
+    cors_origins: tuple[str, ...] | None
+    snapshot_retention_count: int | None
+    max_job_concurrency: int | None
+    access_log_retention_days: int | None
+
+
+SealedSpec = ConnectionSpec | AuthMethodSpec | CredentialSpec
+"""The kinds that may carry a sealed secret."""
+
+Spec = EndpointSpec | SealedSpec | SettingsSpec
 
 
 class ConnectionSecret(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from qg_bundle.limits import SPEC_BYTES_MAX
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.revisions import Change, SubjectKey
 from qg_core.specs import (
-    EndpointSpec,
+    SealedSpec,
     Spec,
     SpecKind,
     SpecUnreadable,
@@ -164,13 +164,13 @@ class Compiler:
         return True
 
     def _secret_of(self, spec: Spec) -> object:
-        if isinstance(spec, EndpointSpec) or spec.sealed is None:
+        if not isinstance(spec, SealedSpec) or spec.sealed is None:
             return None
         return self._bundle.open(sealed_row(spec.kind_, spec.id), spec.sealed, SECRET_TYPES[spec.kind_])
 
     def _seal(self, plain: Plain) -> SpecRow:
         spec = plain.spec
-        if plain.secret is not None and not isinstance(spec, EndpointSpec):
+        if plain.secret is not None and isinstance(spec, SealedSpec):
             spec = msgspec.structs.replace(
                 spec, sealed=self._bundle.seal(sealed_row(spec.kind_, spec.id), plain.secret)
             )

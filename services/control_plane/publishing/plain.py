@@ -19,6 +19,7 @@ from qg_core.specs import (
     EndpointSpec,
     MethodType,
     NumberStyle,
+    SettingsSpec,
     Spec,
     SpecKind,
     sealed_row,
@@ -127,7 +128,7 @@ def plain_credential(row: Credential, method: AuthMethod, at_rest: Sealer) -> Pl
 
 def without_secret(spec: Spec) -> Spec:
     """The spec as `Plain` holds it: the sealed token taken out, in today's format."""
-    if isinstance(spec, EndpointSpec):
+    if isinstance(spec, EndpointSpec | SettingsSpec):
         return msgspec.structs.replace(spec, format=SPEC_FORMAT)
     if isinstance(spec, ConnectionSpec):
         return msgspec.structs.replace(spec, format=SPEC_FORMAT, sealed="")
