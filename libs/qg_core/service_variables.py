@@ -1,8 +1,8 @@
-"""The environment variables that every service has: identity, listeners, shutdown, logs, environment."""
+"""The environment variables that services share: identity, keys, listeners, shutdown, logs, environment."""
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -14,15 +14,14 @@ from qg_core.gateway_settings import LOG_LEVELS
 from qg_core.web_origins import web_origin
 
 _GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}").fullmatch
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 
-class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the settings of every service begin with. Units are in the names."""
 
     gateway_id: str
     redis_url: str
-    host: str
-    port: int
     ops_host: str
     ops_port: int
     shutdown_grace_s: int
@@ -34,7 +33,14 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}(gateway_id={self.gateway_id!r}, ...)"
 
 
-SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+class ServiceSettings(ProcessSettings, frozen=True, kw_only=True):
+    """The same of a service that listens for others than operators."""
+
+    host: str
+    port: int
+
+
+SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 
 
 def gateway_id(value: str) -> str:
@@ -42,6 +48,24 @@ def gateway_id(value: str) -> str:
     if not _GATEWAY_ID(value):
         raise ValueError("must be 3 to 64 of a-z, 0-9 and -")
     return value
+
+
+def process_name(value: str) -> str | None:
+    """The name of one process in reports, logs and Redis; null when it is left to the process."""
+    if value and not _NAME(value):
+        raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
+    return value or None
+
+
+def keys(check: Callable[[Sequence[str]], object]) -> Callable[[str], tuple[str, ...]]:
+    """A parser of comma separated keys; `check` raises `ValueError`, never with a key in it."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        found = listed(value)
+        check(found)
+        return found
+
+    return parse
 
 
 def redis_url(value: str) -> str:
@@ -63,11 +87,17 @@ def address(value: str) -> str:
     return value
 
 
-def process_variables(*, port: int, port_for: str, ops_port: int) -> tuple[Variable, ...]:
-    """Listeners, shutdown, logs and environment; `port_for` says whom the main port is for."""
+def listener_variables(*, port: int, port_for: str) -> tuple[Variable, ...]:
+    """Where a service listens for others than operators; `port_for` says for whom."""
     return (
         Variable(name="HOST", field="host", parse=address, default="127.0.0.1", description="Address to listen on."),
         Variable(name="PORT", field="port", parse=integer(1, 65_535), default=str(port), description=port_for),
+    )
+
+
+def process_variables(*, ops_port: int, grace_for: str = "running requests") -> tuple[Variable, ...]:
+    """Ops routes, shutdown, logs and environment; `grace_for` says what SIGTERM waits for."""
+    return (
         Variable(
             name="OPS_HOST",
             field="ops_host",
@@ -87,7 +117,7 @@ def process_variables(*, port: int, port_for: str, ops_port: int) -> tuple[Varia
             field="shutdown_grace_s",
             parse=integer(0, 3_600),
             default="30",
-            description="Seconds that running requests get after SIGTERM.",
+            description=f"Seconds that {grace_for} get after SIGTERM.",
         ),
         Variable(
             name="LOG_LEVEL",
@@ -137,6 +167,6 @@ def _contradictions(variables: tuple[Variable, ...], environ: Mapping[str, str])
     found = []
     if given("DEBUG") in {"true", "1", "yes"} and given("APP_ENV") == "production":
         found.append("DEBUG: true is refused with APP_ENV=production")
-    if given("PORT") == given("OPS_PORT"):
+    if "PORT" in defaults and given("PORT") == given("OPS_PORT"):
         found.append("OPS_PORT: must not be the same as PORT")
     return found

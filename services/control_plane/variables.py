@@ -1,10 +1,8 @@
 """The control plane's environment variables: name, how the text is read, default, what docs/settings.md says of it."""
 
-from collections.abc import Callable, Sequence
-
 from qg_core.client_address import parse_networks
 from qg_core.environment import Variable, boolean, integer, listed
-from qg_core.service_variables import gateway_id, origins, process_variables, redis_url
+from qg_core.service_variables import gateway_id, keys, listener_variables, origins, process_variables, redis_url
 from qg_oracle.hosts import parse_allowed
 from qg_security.admin_tokens import admin_keys
 from qg_security.passwords import is_bcrypt_hash
@@ -21,27 +19,16 @@ def _database_url(value: str) -> str:
     return value
 
 
-def _keys(check: Callable[[Sequence[str]], object]) -> Callable[[str], tuple[str, ...]]:
-    """Comma separated keys; `check` raises `ValueError` (never with a key in it)."""
-
-    def parse(value: str) -> tuple[str, ...]:
-        keys = listed(value)
-        check(keys)
-        return keys
-
-    return parse
-
-
 def _signing_key(value: str) -> str:
     Ed25519Signer(value)
     return value
 
 
 def _verify_keys(value: str) -> tuple[str, ...]:
-    keys = listed(value)
-    if keys:
-        Ed25519Verifier(keys)
-    return keys
+    found = listed(value)
+    if found:
+        Ed25519Verifier(found)
+    return found
 
 
 def _username(value: str) -> str:
@@ -87,14 +74,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="ENCRYPTION_KEY",
         field="encryption_keys",
-        parse=_keys(Sealer),
+        parse=keys(Sealer),
         secret=True,
         description="Fernet keys, comma separated, for secrets in Postgres: the first seals, all open.",
     ),
     Variable(
         name="BUNDLE_SEAL_KEY",
         field="bundle_seal_keys",
-        parse=_keys(Sealer),
+        parse=keys(Sealer),
         secret=True,
         description="Fernet keys, comma separated, for secrets inside specs: the first seals.",
     ),
@@ -115,7 +102,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="JWT_SECRET_KEY",
         field="jwt_secret_keys",
-        parse=_keys(admin_keys),
+        parse=keys(admin_keys),
         secret=True,
         description="Secrets of at least 32 bytes, comma separated, for admins' tokens: the first signs, all verify.",
     ),
@@ -202,7 +189,8 @@ VARIABLES: tuple[Variable, ...] = (
         default="",
         description="Origins, comma separated, whose pages may call the admin API; empty: none.",
     ),
-    *process_variables(port=8000, port_for="Port of the admin API.", ops_port=9000),
+    *listener_variables(port=8000, port_for="Port of the admin API."),
+    *process_variables(ops_port=9000),
     Variable(
         name="QG_FAULT_POINT",
         field="fault_point",

@@ -1,6 +1,5 @@
 """The data plane's settings: read once from the environment, every problem reported together."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,10 @@ from qg_core.environment import SettingsInvalid, Variable, boolean, integer, lis
 from qg_core.service_variables import (
     ServiceSettings,
     gateway_id,
+    keys,
+    listener_variables,
     origins,
+    process_name,
     process_variables,
     read_service_settings,
     redis_url,
@@ -17,8 +19,6 @@ from qg_core.service_variables import (
 from qg_oracle.hosts import parse_allowed
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
-
-_NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -44,24 +44,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sign_in_forgeries_address_max: int
 
 
-def _node_name(value: str) -> str | None:
-    if value and not _NODE_NAME(value):
-        raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
-    return value or None
-
-
-def _seal_keys(value: str) -> tuple[str, ...]:
-    keys = listed(value)
-    Sealer(keys)  # raises ValueError without repeating a key
-    return keys
-
-
-def _verify_keys(value: str) -> tuple[str, ...]:
-    keys = listed(value)
-    Ed25519Verifier(keys)  # as above
-    return keys
-
-
 def _staleness(value: str) -> int | None:
     if value.strip().lower() == "off":
         return None
@@ -85,7 +67,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="NODE_NAME",
         field="node_name",
-        parse=_node_name,
+        parse=process_name,
         default="",
         description="This node's name in reports and logs; empty: the host name and a suffix kept in STATE_DIR.",
     ),
@@ -99,14 +81,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="BUNDLE_SEAL_KEY",
         field="bundle_seal_keys",
-        parse=_seal_keys,
+        parse=keys(Sealer),
         secret=True,
         description="Fernet keys, comma separated, that open the secrets inside specs; all open.",
     ),
     Variable(
         name="BUNDLE_VERIFY_KEYS",
         field="bundle_verify_keys",
-        parse=_verify_keys,
+        parse=keys(Ed25519Verifier),
         description="Ed25519 public keys, comma separated; a bundle signed by any of them is trusted.",
     ),
     Variable(
@@ -216,7 +198,8 @@ VARIABLES: tuple[Variable, ...] = (
         default="1000",
         description="Refused keys and tokens from one address within the window; then they get 429 instead of 401.",
     ),
-    *process_variables(port=8080, port_for="Port for consumers.", ops_port=9080),
+    *listener_variables(port=8080, port_for="Port for consumers."),
+    *process_variables(ops_port=9080),
 )
 
 
