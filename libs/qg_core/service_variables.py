@@ -57,6 +57,16 @@ def process_name(value: str) -> str | None:
     return value or None
 
 
+def checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """A parser of a secret text that is kept as it is; `check` raises `ValueError`, never with the text in it."""
+
+    def parse(value: str) -> str:
+        check(value)
+        return value
+
+    return parse
+
+
 def keys(check: Callable[[Sequence[str]], object]) -> Callable[[str], tuple[str, ...]]:
     """A parser of comma separated keys; `check` raises `ValueError`, never with a key in it."""
 

@@ -2,7 +2,15 @@
 
 from qg_core.client_address import parse_networks
 from qg_core.environment import Variable, boolean, integer, listed
-from qg_core.service_variables import gateway_id, keys, listener_variables, origins, process_variables, redis_url
+from qg_core.service_variables import (
+    checked,
+    gateway_id,
+    keys,
+    listener_variables,
+    origins,
+    process_variables,
+    redis_url,
+)
 from qg_oracle.hosts import parse_allowed
 from qg_security.admin_tokens import admin_keys
 from qg_security.passwords import is_bcrypt_hash
@@ -11,17 +19,6 @@ from qg_security.signing import Ed25519Signer, Ed25519Verifier
 from qg_store.engine import asyncpg_url
 
 _USERNAME_LENGTH_MAX = 255
-
-
-def _database_url(value: str) -> str:
-    # The value holds a password: it is not repeated.
-    asyncpg_url(value)
-    return value
-
-
-def _signing_key(value: str) -> str:
-    Ed25519Signer(value)
-    return value
 
 
 def _verify_keys(value: str) -> tuple[str, ...]:
@@ -53,7 +50,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="DATABASE_URL",
         field="database_url",
-        parse=_database_url,
+        parse=checked(asyncpg_url),
         secret=True,
         description="Postgres, `postgresql://...`, as a user in the group `qg_app`.",
     ),
@@ -88,7 +85,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="BUNDLE_SIGNING_KEY",
         field="bundle_signing_key",
-        parse=_signing_key,
+        parse=checked(Ed25519Signer),
         secret=True,
         description="Ed25519 private key that signs deltas, checkpoints and beacons.",
     ),
