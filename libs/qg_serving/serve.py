@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,13 +19,30 @@ OPS_STOP_TIMEOUT_S = 1.0
 class ServeOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How serving ended.
 
-    `reason` is the signal's name, `stopped` (the caller's event) or `listener_broken`; `requests_dropped` were still
-    running when the grace period ended.
+    `reason` is the signal's name, `stopped` (the caller's event) or `listener_broken`; `requests_dropped` (or what else
+    a service does) were still running when the grace period ended.
     """
 
     reason: str
     requests_dropped: int
     drain_ms: float
+
+
+class Drains(Protocol):
+    """Work that can be asked to come to its end: requests (`Draining`), or what else a service runs."""
+
+    @property
+    def running(self) -> int:
+        """How much of it runs now."""
+        ...
+
+    def start_draining(self) -> None:
+        """From now on begin nothing new."""
+        ...
+
+    async def idle(self, timeout_s: float) -> bool:
+        """Wait until nothing runs, at most `timeout_s`; whether that came true."""
+        ...
 
 
 async def serve(
@@ -52,33 +69,66 @@ async def serve(
     """
     main = Listener(app, host, port, limits or ListenLimits())
     ops = Listener(ops_app, ops_host, ops_port, OPS_LIMITS)
+    return await _serve(app, main, ops, shutdown_grace_s, drain_s, on_started, on_drain, stop)
+
+
+async def serve_ops(
+    work: Drains,
+    *,
+    ops_app: AsgiApp,
+    ops_host: str,
+    ops_port: int,
+    shutdown_grace_s: float,
+    on_started: Callable[[], None] = lambda: None,
+    on_drain: Callable[[str], None] = lambda _reason: None,
+    stop: asyncio.Event | None = None,
+) -> ServeOutcome:
+    """The same for a service that nobody but operators calls: `work` runs beside the ops port, and is drained."""
+    ops = Listener(ops_app, ops_host, ops_port, OPS_LIMITS)
+    return await _serve(work, None, ops, shutdown_grace_s, 0.0, on_started, on_drain, stop)
+
+
+async def _serve(
+    work: Drains,
+    main: Listener | None,
+    ops: Listener,
+    shutdown_grace_s: float,
+    drain_s: float,
+    on_started: Callable[[], None],
+    on_drain: Callable[[str], None],
+    stop: asyncio.Event | None,
+) -> ServeOutcome:
     with StopSignals() as signals:
         ops.start()
         try:
-            main.start()
+            if main is not None:
+                main.start()
             on_started()
             reason = await _until_asked(signals, stop, main, ops)
             started = time.monotonic()
             deadline = started + shutdown_grace_s
-            app.start_draining()
+            work.start_draining()
             on_drain(reason)
             await _unless(signals.urged, asyncio.sleep(min(drain_s, shutdown_grace_s)))
-            await _unless(signals.urged, main.stop(deadline - time.monotonic()))
-            await _unless(signals.urged, app.idle(deadline - time.monotonic()))
+            if main is not None:
+                await _unless(signals.urged, main.stop(deadline - time.monotonic()))
+            await _unless(signals.urged, work.idle(deadline - time.monotonic()))
             drain_ms = (time.monotonic() - started) * 1_000
         finally:
-            await main.stop(0)
+            if main is not None:
+                await main.stop(0)
             await ops.stop(OPS_STOP_TIMEOUT_S)
-    return ServeOutcome(reason=reason, requests_dropped=app.running, drain_ms=round(drain_ms, 1))
+    return ServeOutcome(reason=reason, requests_dropped=work.running, drain_ms=round(drain_ms, 1))
 
 
-async def _until_asked(signals: StopSignals, stop: asyncio.Event | None, main: Listener, ops: Listener) -> str:
+async def _until_asked(signals: StopSignals, stop: asyncio.Event | None, main: Listener | None, ops: Listener) -> str:
     loop = asyncio.get_running_loop()
     asked = loop.create_task(signals.asked.wait())
     waiting: list[asyncio.Task[Any]] = [asked]
     if stop is not None:
         waiting.append(loop.create_task(stop.wait()))
-    done, _ = await asyncio.wait([*waiting, main.serving, ops.serving], return_when=asyncio.FIRST_COMPLETED)
+    listening = [listener.serving for listener in (main, ops) if listener is not None]
+    done, _ = await asyncio.wait([*waiting, *listening], return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     if asked in done:
