@@ -13,12 +13,16 @@ class Reason(enum.StrEnum):
     OTHER_GATEWAY = "other_gateway"
     SIGNATURE_INVALID = "signature_invalid"
     """Altered, or signed by a key that is not trusted."""
+    TAG_INVALID = "tag_invalid"
+    """Altered, or tagged under a key that is not this gateway's."""
+    OTHER_SUBJECT = "other_subject"
+    """Of another endpoint than the one it is stored for."""
     OTHER_REVISION = "other_revision"
     """Stored under another revision than the signed one."""
     CHAIN_BROKEN = "chain_broken"
     """Does not follow what is served."""
     DIGEST_MISMATCH = "digest_mismatch"
-    """The bytes of a spec are not what its name says."""
+    """The bytes of a spec, or of a snapshot's encoding, are not those that were named."""
     OLDER = "older"
     """An older state than one already served."""
     FROM_THE_FUTURE = "from_the_future"
@@ -28,8 +32,8 @@ class Reason(enum.StrEnum):
 class BundleRejected(Exception):
     """Something read from Redis or disk was refused; nothing of it was used.
 
-    `wanted` names what a control plane should put again: `spec:<digest>`, `delta:<revision>`,
-    `checkpoint:<revision>`.
+    `wanted` names what should be put again: `spec:<digest>`, `delta:<revision>`, `checkpoint:<revision>`,
+    `snapshot:<endpoint id>`.
     """
 
     def __init__(self, reason: Reason, detail: str, *, wanted: tuple[str, ...] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The seam between who signs (qg_security) and what is signed (qg_bundle)."""
+"""The seam between who signs or tags (qg_security) and what is signed or tagged (qg_bundle)."""
 
 from typing import Protocol
 
@@ -30,4 +30,16 @@ class Signer(Protocol):
 class Verifier(Protocol):
     def verify(self, context: str, gateway_id: str, payload: bytes, signature: Signature) -> None:
         """Raise `SignatureInvalid` unless a trusted key signed exactly this."""
+        ...
+
+
+class Tagger(Protocol):
+    """Symmetric tags, for what the holders of one key write for each other (`qg_security.tags`)."""
+
+    def tag(self, message: bytes) -> bytes:
+        """The tag of `message`, 32 bytes."""
+        ...
+
+    def verifies(self, message: bytes, tag: bytes) -> bool:
+        """Whether `tag` was made for exactly this message by somebody who holds one of the keys."""
         ...

@@ -1,0 +1,1 @@
+"""Snapshots in Redis: a tagged header per endpoint and the pieces of its encodings."""
