@@ -34,7 +34,6 @@ from control_plane.nodes.api import node_routes
 from control_plane.nodes.service import Fleet
 from control_plane.openapi.api import openapi_routes
 from control_plane.publishing.activator import Pace
-from control_plane.publishing.fault_points import fault_points_from
 from control_plane.publishing.parts import PublishingParts, build_publishing
 from control_plane.revisions.api import revision_routes
 from control_plane.revisions.service import Revisions
@@ -46,6 +45,7 @@ from control_plane.sign_in.gate import SignInGate
 from control_plane.sign_in.limits import FailureLedger
 from control_plane.sign_in.service import SignIn
 from control_plane.sql_check import SqlChecker
+from qg_activation.fault_points import fault_points_from
 from qg_bundle.link import open_link
 from qg_core.client_address import compile_client_address, compile_is_trusted
 from qg_security.admin_tokens import admin_keys

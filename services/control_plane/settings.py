@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from control_plane.publishing.fault_points import fault_points_from
 from control_plane.sign_in.limits import FailureLimits
 from control_plane.variables import VARIABLES
+from qg_activation.fault_points import fault_points_from
 from qg_core.client_address import Network
 from qg_core.environment import SettingsInvalid
 from qg_core.service_variables import ServiceSettings, read_service_settings

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from control_plane.publishing.fault_points import FaultPoint
+from qg_activation.fault_points import FaultPoint
 from tests.e2e.fleet import Admin, Fleet, Running, get
 from tests.fixtures.store import StoreUrls
 from tests.support.waiting import wait_until

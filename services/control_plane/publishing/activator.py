@@ -7,17 +7,17 @@ a commit is never undone because Redis is away.
 import asyncio
 import contextlib
 import random
-import time
 import traceback
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from control_plane.publishing.activation import Activation
+from control_plane.publishing.beacons import Beacons
 from control_plane.publishing.upkeep import Upkeep
+from qg_activation.activation import Activation
 from qg_bundle.link import LINK_ERRORS, end_tasks
-from qg_telemetry.events import ActivationFailed, Observe, RevisionActivated, UnforeseenError
+from qg_telemetry.events import ActivationFailed, Observe, UnforeseenError
 
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 5.0
@@ -42,8 +42,16 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 class Activator:
     """Start with `start()`, end with `close()`."""
 
-    def __init__(self, activation: Activation, upkeep: Upkeep, observe: Observe, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        activation: Activation,
+        beacons: Beacons,
+        upkeep: Upkeep,
+        observe: Observe,
+        pace: Pace | None = None,
+    ) -> None:
         self._activation = activation
+        self._beacons = beacons
         self._upkeep = upkeep
         self._observe = observe
         self._pace = pace or Pace()
@@ -69,7 +77,7 @@ class Activator:
         pace = self._pace
         self._tasks = [
             asyncio.create_task(self._activate_when_asked()),
-            asyncio.create_task(self._repeat("beacon", self._activation.beat, pace.beacon_every_s)),
+            asyncio.create_task(self._repeat("beacon", self._beacons.beat, pace.beacon_every_s)),
             asyncio.create_task(self._repeat("look", self._look, pace.look_every_s)),
             asyncio.create_task(self._repeat("sweep", self._upkeep.sweep, pace.sweep_every_s)),
         ]
@@ -91,7 +99,7 @@ class Activator:
             await self._asked.wait()
             # Cleared before the pass: what is asked for during it starts another one.
             self._asked.clear()
-            failures = 0 if await self._attempt("activate", self._activate, failures) else failures + 1
+            failures = 0 if await self._attempt("activate", self._activation.activate, failures) else failures + 1
             if failures:
                 await asyncio.sleep(_retry_s(failures))
                 self._asked.set()
@@ -105,20 +113,6 @@ class Activator:
             pause_s = min(every_s, _retry_s(failures)) if failures else every_s
             # Spread: several control planes should not look at the same moment.
             await asyncio.sleep(pause_s * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
-
-    async def _activate(self) -> None:
-        started = time.perf_counter()
-        done = await self._activation.run()
-        if done.revision > done.from_revision:
-            self._observe(
-                RevisionActivated(
-                    revision=done.revision,
-                    from_revision=done.from_revision,
-                    specs=done.specs,
-                    deltas=done.deltas,
-                    duration_ms=(time.perf_counter() - started) * 1_000,
-                )
-            )
 
     async def _look(self) -> None:
         if await self._upkeep.look():

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import msgspec
 from redis.asyncio import Redis
 
-from control_plane.publishing.activation import Activation
 from control_plane.publishing.activator import Activator, Pace
+from control_plane.publishing.beacons import Beacons
 from control_plane.publishing.compiler import Compiler
-from control_plane.publishing.fault_points import FaultPoints
 from control_plane.publishing.references import StatementCheck
 from control_plane.publishing.rollback import Rollback
 from control_plane.publishing.service import Publishing
 from control_plane.publishing.upkeep import Upkeep
+from qg_activation.activation import Activation
+from qg_activation.fault_points import FaultPoints
+from qg_activation.repair import BundleRepair
 from qg_bundle.writer import BundleWriter
 from qg_core.signatures import Signer, Verifier
 from qg_security.sealing import Sealer
@@ -27,6 +29,7 @@ class PublishingParts(msgspec.Struct, frozen=True):
     rollback: Rollback
     activator: Activator
     activation: Activation
+    beacons: Beacons
     upkeep: Upkeep
 
 
@@ -48,14 +51,9 @@ def build_publishing(
 
     `verifier` must trust the signer's own key and those of the other control planes (`BUNDLE_VERIFY_KEYS`).
     """
-    activation = Activation(
-        gateway_id=gateway_id,
-        sessions=sessions,
-        writer=BundleWriter(redis),
-        signer=signer,
-        observe=observe,
-        faults=faults,
-    )
+    writer = BundleWriter(redis)
+    beacons = Beacons(gateway_id=gateway_id, sessions=sessions, writer=writer, signer=signer)
+    activation = Activation(sessions=sessions, writer=writer, observe=observe, on_head=beacons.put, faults=faults)
     asked: list[Activator] = []
     publishing = Publishing(
         gateway_id=gateway_id,
@@ -67,15 +65,15 @@ def build_publishing(
         statement_check=statement_check,
         faults=faults,
     )
-    upkeep = Upkeep(
+    repair = BundleRepair(
         gateway_id=gateway_id,
         redis=redis,
         sessions=sessions,
         verifier=verifier,
         activation=activation,
-        publishing=publishing,
         observe=observe,
     )
-    activator = Activator(activation, upkeep, observe, pace)
+    upkeep = Upkeep(redis=redis, sessions=sessions, repair=repair, publishing=publishing, observe=observe)
+    activator = Activator(activation, beacons, upkeep, observe, pace)
     asked.append(activator)
-    return PublishingParts(publishing, Rollback(publishing, statement_check), activator, activation, upkeep)
+    return PublishingParts(publishing, Rollback(publishing, statement_check), activator, activation, beacons, upkeep)

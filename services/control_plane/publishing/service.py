@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.actors import SYSTEM, Actor
 from control_plane.publishing.change import Change
 from control_plane.publishing.compiler import Compiled, Compiler
-from control_plane.publishing.fault_points import FaultPoint, FaultPoints
 from control_plane.publishing.references import StatementCheck, reference_problems
+from qg_activation.fault_points import FaultPoint, FaultPoints
 from qg_bundle.envelope import TooLarge, seal_checkpoint, seal_delta, signed_by
 from qg_core.errors import FieldProblem, InvalidInput, StoreUnavailable
 from qg_core.revisions import CHECKPOINT_EVERY_REVISIONS, Delta, Manifest, checkpoint_of

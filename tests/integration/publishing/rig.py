@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from control_plane.actors import Actor
 from control_plane.publishing.activator import Pace
-from control_plane.publishing.fault_points import FaultPoints
 from control_plane.publishing.parts import PublishingParts, build_publishing
 from control_plane.publishing.references import StatementCheck
+from qg_activation.fault_points import FaultPoints
 from qg_bundle.link import open_link
 from qg_core.specs import Address, AuthMethodSecret, ConnectionSecret, CredentialSecret, SpecKind, sealed_row
 from qg_security.sealing import Sealer, new_fernet_key

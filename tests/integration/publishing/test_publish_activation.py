@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from control_plane.publishing import service
-from control_plane.publishing.fault_points import FaultPoint, fault_points_from
+from qg_activation.fault_points import FaultPoint, fault_points_from
 from qg_bundle import keys
 from qg_bundle.node_reports import put_report, read_reports
 from qg_bundle.writer import BundleWriter
@@ -98,7 +98,7 @@ async def test_a_burst_shares_activations(rig: Rig) -> None:
 
 SCRIPT = """
 import asyncio, sys
-from control_plane.publishing.fault_points import fault_points_from
+from qg_activation.fault_points import fault_points_from
 from qg_store.models import Endpoint
 from tests.integration.publishing.rig import Keys, Rig
 
@@ -336,10 +336,10 @@ async def test_an_evicting_redis_is_told(rig: Rig) -> None:
 
 
 async def test_beacons_come_from_postgres_alone(rig: Rig) -> None:
-    assert await rig.parts.activation.beat() == 0
+    assert await rig.parts.beacons.beat() == 0
     assert await rig.redis.get(keys.BEACON) is None
     await rig.add(rig.connection())
-    assert await rig.parts.activation.beat() == 1
+    assert await rig.parts.beacons.beat() == 1
     assert await rig.redis.get(keys.BEACON) is not None
 
 

@@ -201,7 +201,7 @@ async def test_keys_of_another_type(gateway: Gateway, start_node: StartNode) -> 
     assert node.refresher.state is NodeState.SERVING, "alive: it knows of nothing newer"
     assert (node.reporting.report().last_error or "").startswith("older")
     await redis.delete(keys.BEACON)
-    await gateway.rig.parts.activation.beat()
+    await gateway.rig.parts.beacons.beat()
     await healed(gateway, node, revision)
 
 
@@ -218,7 +218,7 @@ async def test_huge_values_cost_little(gateway: Gateway, start_node: StartNode) 
     assert (node.reporting.report().last_error or "").startswith("too_large")
     # A spec is read up to its limit, a delta up to its own; a beacon costs two kilobytes.
     assert await bytes_sent(gateway.rig) - before < 90_000_000
-    await gateway.rig.parts.activation.beat()
+    await gateway.rig.parts.beacons.beat()
     # The delta first; only with it the node finds that the spec is altered too.
     await heal(gateway.rig, node)
     await refused(node, "digest_mismatch")
@@ -321,7 +321,7 @@ async def test_beacons_that_prove_nothing(gateway: Gateway, start_node: StartNod
     await rig.redis.set(keys.BEACON, seal_beacon(rig.signer, theirs))
     await refused(node, "other_gateway")
     assert node.refresher.beacon is first
-    await rig.parts.activation.beat()
+    await rig.parts.beacons.beat()
     await node.refresher.look()
     assert node.reporting.report().last_error is None
 

@@ -1,27 +1,29 @@
 """Putting what Postgres says into Redis: one pass, repeatable by anyone at any time.
 
-Order matters: specs, deltas, checkpoint, then the head, then the beacon and the hint. A pass that dies anywhere leaves
-a bundle whose head leads nowhere new.
+Order matters: specs, deltas, checkpoint, then the head, then what the caller adds (a control plane's beacon), then the
+hint. A pass that dies anywhere leaves a bundle whose head leads nowhere new. Nothing here needs a signing key: all that
+is signed was signed before its commit.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.publishing.fault_points import FaultPoint, FaultPoints
-from qg_bundle.envelope import own_checkpoint, seal_beacon
+from qg_activation.fault_points import FaultPoint, FaultPoints
+from qg_bundle.envelope import own_checkpoint
 from qg_bundle.limits import DELTAS_PER_READ_MAX
 from qg_bundle.link import LINK_ERRORS
 from qg_bundle.writer import BundleWriter, StoredSpec
-from qg_core.revisions import Beacon
-from qg_core.signatures import Signer
 from qg_store.engine import SessionFactory
 from qg_store.repositories import publishing as ledger
-from qg_telemetry.events import HintFailed, Observe
+from qg_telemetry.events import HintFailed, Observe, RevisionActivated
 
 DELTAS_PER_BATCH = 100
+
+OnHead = Callable[[int, float], Awaitable[None]]
+"""Called under the lock once the head stands in Redis: the head, and the Unix seconds at which it was not yet read."""
 
 
 class Activated(msgspec.Struct, frozen=True):
@@ -34,26 +36,43 @@ class Activated(msgspec.Struct, frozen=True):
 
 
 class Activation:
-    """Reads Postgres, writes Redis. Raises what SQLAlchemy raises or one of `link.LINK_ERRORS`."""
+    """Reads Postgres, writes Redis. Raises what SQLAlchemy raises or one of `link.LINK_ERRORS`.
+
+    `on_head` is the control plane's, which signs a beacon there; workers have none.
+    """
 
     def __init__(
         self,
         *,
-        gateway_id: str,
         sessions: SessionFactory,
         writer: BundleWriter,
-        signer: Signer,
         observe: Observe,
+        on_head: OnHead | None = None,
         faults: FaultPoints | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._gateway_id = gateway_id
         self._sessions = sessions
         self._writer = writer
-        self._signer = signer
         self._observe = observe
+        self._on_head = on_head
         self._faults = faults or FaultPoints()
         self._now = now
+
+    async def activate(self) -> Activated:
+        """`run()`, and say so when it brought anything."""
+        started = time.perf_counter()
+        done = await self.run()
+        if done.revision > done.from_revision:
+            self._observe(
+                RevisionActivated(
+                    revision=done.revision,
+                    from_revision=done.from_revision,
+                    specs=done.specs,
+                    deltas=done.deltas,
+                    duration_ms=(time.perf_counter() - started) * 1_000,
+                )
+            )
+        return done
 
     async def run(self, *, redis_head: int | None = None) -> Activated:
         """Bring Redis up to the head, from the last activated revision or from `redis_head` if that is less.
@@ -70,26 +89,13 @@ class Activation:
             specs, deltas = await self._put_between(session, since, heads.head)
             await self._writer.move_head(heads.head)
             self._faults.reach(FaultPoint.AFTER_HEAD)
-            await self.put_beacon(heads.head, issued_at)
+            if self._on_head is not None:
+                await self._on_head(heads.head, issued_at)
             self._faults.reach(FaultPoint.BEFORE_HINT)
             await self._hint(heads.head)
             await ledger.mark_activated(session, heads.head)
             await session.commit()
         return Activated(heads.head, since, specs, deltas)
-
-    async def put_beacon(self, head: int, issued_at: float) -> None:
-        """Sign and put a beacon: `head` was read from Postgres at `issued_at` (Unix seconds) or later."""
-        beacon = Beacon(gateway_id=self._gateway_id, head=head, issued_at=issued_at)
-        await self._writer.put_beacon(seal_beacon(self._signer, beacon))
-
-    async def beat(self) -> int:
-        """One beacon; the head it named. Never from memory: only Postgres knows that nothing newer exists."""
-        issued_at = self._now()
-        async with self._sessions() as session:
-            head = (await ledger.heads(session)).head
-        if head:
-            await self.put_beacon(head, issued_at)
-        return head
 
     async def put_again(self, wanted: Collection[str]) -> tuple[str, ...]:
         """Put these parts over whatever is in Redis (`spec:<digest>`, `delta:<n>`, `checkpoint:<n>`); what was put.
