@@ -1,0 +1,1 @@
+"""Access events on their way from data planes to workers: batches in a stream, and how far each log is stored."""

@@ -1,0 +1,41 @@
+"""The data plane's side of the access stream: appends batches, reads how far its log is stored."""
+
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from qg_bundle import keys
+from qg_bundle.access.codec import PERSISTED_BYTES_MAX
+
+ENTRIES_MAX = 20_000
+"""About how many entries the stream keeps, whether or not somebody reads them: it must not starve the bundle."""
+
+# Refused inside Redis: a value that is too long is never sent. A key of another type has no fields.
+_SHORT_FIELD = """
+local length = redis.pcall('HSTRLEN', KEYS[1], ARGV[1])
+if type(length) ~= 'number' or length == 0 or length > tonumber(ARGV[2]) then
+  return false
+end
+return redis.call('HGET', KEYS[1], ARGV[1])
+"""
+
+
+async def append_batch(redis: Redis, fields: Mapping[bytes, bytes]) -> None:
+    """Append one entry (`codec.encode_batch`). Raises one of `link.LINK_ERRORS`."""
+    await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+        "XADD", keys.ACCESS, "MAXLEN", "~", ENTRIES_MAX, "*", *(part for field in fields.items() for part in field)
+    )
+
+
+async def persisted_of(redis: Redis, log_id: str) -> bytes | None:
+    """The watermark of a log as it stands in Redis, unverified (`codec.read_persisted`); null when there is none.
+
+    Raises one of `link.LINK_ERRORS`.
+    """
+    found = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+        "EVAL", _SHORT_FIELD, 1, keys.ACCESS_PERSISTED, log_id, PERSISTED_BYTES_MAX
+    )
+    if found is not None and not isinstance(found, bytes):
+        raise RedisError("Redis answered something else than a watermark")
+    return found
