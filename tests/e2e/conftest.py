@@ -15,13 +15,14 @@ from tests.fixtures.postgres import StartPostgres
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
 
-_PASSWORD = "p4ssw0rd-of-the-control-plane"
+_PASSWORD = "p4ssw0rd-of-the-services"
+_USERS = (("control_plane", "qg_app"), ("worker", "qg_worker"))
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, store_urls: StoreUrls, redis_url: str, standin_server: StandinAddress) -> Iterator[Fleet]:
     """An empty fleet on the servers that all tests share."""
-    started = Fleet(tmp_path, store_urls.app, redis_url, standin_server)
+    started = Fleet(tmp_path, store_urls.app, store_urls.worker, redis_url, standin_server)
     try:
         yield started
     finally:
@@ -44,11 +45,8 @@ def mortal(
     """An empty fleet on a Postgres and a Redis of its own."""
     postgres, redis = start_postgres(), start_redis()
     migrate.upgrade(create_database(postgres.address, "gateway"))
-    create_login(postgres.address, "control_plane", _PASSWORD, group="qg_app")
-    app_url = type(postgres.address)(postgres.address.host, postgres.address.port, "control_plane", _PASSWORD).url(
-        "gateway"
-    )
-    fleet = Fleet(tmp_path, app_url, redis.address.url(), standin_server)
+    urls = [_login(postgres.address, "gateway", user, group) for user, group in _USERS]
+    fleet = Fleet(tmp_path, urls[0], urls[1], redis.address.url(), standin_server)
     try:
         yield Mortal(fleet, postgres, redis)
     finally:
@@ -74,12 +72,12 @@ def standing(
     directory = tmp_path_factory.mktemp("standing")
     name = f"standing_{secrets.token_hex(6)}"
     migrate.upgrade(create_database(postgres_server, name))
-    create_login(postgres_server, name, _PASSWORD, group="qg_app")
+    users = [f"{name}_app", f"{name}_worker"]
+    urls = [_login(postgres_server, name, user, group) for user, (_, group) in zip(users, _USERS, strict=True)]
     redis = RedisServer(tmp_path_factory.mktemp("standing-redis"))
-    app_url = PostgresAddress(postgres_server.host, postgres_server.port, name, _PASSWORD).url(name)
     try:
         redis.start()
-        fleet = Fleet(directory, app_url, redis.address.url(), standin_server)
+        fleet = Fleet(directory, urls[0], urls[1], redis.address.url(), standin_server)
         try:
             node = fleet.data_plane(ready=False)
             control_plane = fleet.control_plane()
@@ -91,4 +89,11 @@ def standing(
     finally:
         redis.kill()
         drop_database(postgres_server, name)
-        drop_login(postgres_server, name)
+        for user in users:
+            drop_login(postgres_server, user)
+
+
+def _login(server: PostgresAddress, database: str, user: str, group: str) -> str:
+    """A user of one of the gateway's groups; the URL of the database as that user."""
+    create_login(server, user, _PASSWORD, group=group)
+    return PostgresAddress(server.host, server.port, user, _PASSWORD).url(database)

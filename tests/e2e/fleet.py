@@ -1,4 +1,4 @@
-"""Whole gateways for end-to-end tests: control planes and data planes as real processes on servers of one test."""
+"""Whole gateways for end-to-end tests: every service as real processes, on servers of one test."""
 
 import socket
 import ssl
@@ -42,6 +42,7 @@ class Fleet:
 
     directory: Path
     app_url: str
+    worker_url: str
     redis_url: str
     oracle: StandinAddress
     secrets: StackSecrets = field(default_factory=StackSecrets)
@@ -73,6 +74,18 @@ class Fleet:
         state.mkdir(mode=0o700, exist_ok=True)
         known = {"BUNDLE_VERIFY_KEYS": self.secrets.signing_pair[1], "STATE_DIR": str(state), "NODE_NAME": name}
         return self._start(name, "data-plane", {**known, **settings}, ready=ready)
+
+    def worker(self, name: str = "worker-1", *, ready: bool = True, **settings: str) -> Running:
+        """A worker; its `url` is its ops port."""
+        state = self.directory / f"state-{name}"
+        state.mkdir(mode=0o700, exist_ok=True)
+        known = {
+            "DATABASE_URL": self.worker_url,
+            "BUNDLE_VERIFY_KEYS": self.secrets.signing_pair[1],
+            "STATE_DIR": str(state),
+            "WORKER_NAME": name,
+        }
+        return self._start(name, "worker", {**known, **settings}, ready=ready)
 
     def admin(self, control_plane: Running) -> "Admin":
         """Signed in as the seeded admin."""
