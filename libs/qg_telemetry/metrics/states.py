@@ -33,6 +33,9 @@ STATES: tuple[State, ...] = (
     State("qg_pool_sessions_busy", "Oracle sessions in use, by connection.", "connection"),
     State("qg_pool_waiting", "Requests waiting for an Oracle session, by connection.", "connection"),
     State("qg_activation_pending", "Committed revisions that are not activated yet (control plane)."),
+    State("qg_job_runs_live", "Job runs that this worker is at work on."),
+    State("qg_job_slots", "Job runs that may be live at once in all workers together."),
+    State("qg_heartbeat_age_seconds", "Seconds since this worker's leases were last confirmed."),
     State("qg_log_lines_dropped_total", "Log lines dropped because nobody read standard output."),
 )
 """All states there are; append, and describe it in docs/metrics.md (a test compares the two)."""

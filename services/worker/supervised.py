@@ -1,0 +1,110 @@
+"""A loop that goes on whatever happens: it reports what failed, waits longer each time, and never ends the process."""
+
+import asyncio
+import random
+import traceback
+from collections.abc import Awaitable, Callable
+
+from qg_bundle.link import LINK_ERRORS, end_tasks
+from qg_store.availability import is_unavailable
+from qg_telemetry.events import LoopFailed, LoopRecovered, Observe, UnforeseenError
+
+RETRY_MIN_S = 0.2
+RETRY_MAX_S = 3.0
+"""Short enough that the loops behind "repaired within 15 s" find Postgres or Redis soon after they are back."""
+
+DETAIL_LENGTH_MAX = 300
+TRACEBACK_LENGTH_MAX = 8_000
+
+Step = Callable[[], Awaitable[object]]
+
+
+class Supervised:
+    """Calls `step` every `every_s` seconds and as soon as `wake()` was called; begin with `start()`, end with `close()`.
+
+    A step that takes longer than `timeout_s` counts as failed. What is expected to fail (Postgres, Redis away) is one
+    `LoopFailed` per attempt, anything else an `UnforeseenError` with its traceback.
+    """
+
+    def __init__(self, name: str, step: Step, *, every_s: float, timeout_s: float | None, observe: Observe) -> None:
+        self._name = name
+        self._step = step
+        self._every_s = every_s
+        self._timeout_s = timeout_s
+        self._observe = observe
+        self._awake = asyncio.Event()
+        self._closing = False
+        self._failures = 0
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def failures(self) -> int:
+        """How often in a row the step has failed."""
+        return self._failures
+
+    def start(self) -> None:
+        """Begin, with a first step at once."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"loop:{self._name}")
+
+    def wake(self) -> None:
+        """Let the next step come at once; a step that runs now is followed by another."""
+        self._awake.set()
+
+    async def close(self) -> None:
+        """End, in the middle of a step if need be."""
+        self._closing = True
+        await end_tasks(self._task)
+
+    async def _run(self) -> None:
+        while not self._closing:
+            self._awake.clear()
+            succeeded = await self._attempt()
+            if succeeded:
+                await self._pause(self._every_s)
+            else:
+                # Not shortened by a wake-up: whatever is away needs its time.
+                await asyncio.sleep(self._retry_s() * random.uniform(0.7, 1.3))  # noqa: S311 - no secret
+
+    async def _pause(self, pause_s: float) -> None:
+        # Spread: several workers should not look at the same moment.
+        try:
+            async with asyncio.timeout(pause_s * random.uniform(0.9, 1.1)):  # noqa: S311 - no secret
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    async def _attempt(self) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._step()
+        except asyncio.CancelledError:
+            # Libraries let the cancellations of their own tasks through; only `close` may end this loop.
+            if self._closing:
+                raise
+            self._failed(RuntimeError("a task of the step was cancelled"))
+        except Exception as error:  # noqa: BLE001 - a loop that ends would end a part of the worker for good
+            self._failed(error)
+        else:
+            if self._failures:
+                self._observe(LoopRecovered(loop=self._name, failures=self._failures))
+            self._failures = 0
+            return True
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        kind = type(error).__name__
+        if isinstance(error, LINK_ERRORS) or is_unavailable(error):
+            detail = first_line(error)
+            self._observe(LoopFailed(loop=self._name, error=kind, detail=detail, retry_s=self._retry_s()))
+            return
+        trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
+        self._observe(UnforeseenError(where=f"worker.{self._name}", error=kind, traceback=trace))
+
+    def _retry_s(self) -> float:
+        return float(min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(self._failures - 1, 10)))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, for an event."""
+    return (str(error).splitlines() or [""])[0][:DETAIL_LENGTH_MAX]
