@@ -14,6 +14,7 @@ from qg_core.web_origins import web_origin
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 CORS_ORIGINS_MAX = 100
 _SHOWN_LENGTH_MAX = 60
+_SHOWN_NUMBER_END = 10**20
 
 SettingValue = str | int | tuple[str, ...]
 
@@ -56,7 +57,14 @@ def _whole(minimum: int, maximum: int) -> Callable[[object], int]:
 
 
 def _shown(value: object) -> str:
-    return repr(value)[:_SHOWN_LENGTH_MAX] if isinstance(value, (str, int, float, bool)) else "that"
+    if isinstance(value, str):
+        return repr(value[:_SHOWN_LENGTH_MAX])
+    # A number may have so many digits that Python refuses to write them.
+    return str(value) if isinstance(value, int) and abs(value) < _SHOWN_NUMBER_END else "that"
+
+
+def _written(value: SettingValue) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 GATEWAY_SETTINGS: Mapping[str, GatewaySetting] = {
@@ -123,6 +131,13 @@ def settings_spec(values: Mapping[str, object]) -> SettingsSpec:
         except ValueError as error:
             raise ValueError(f"{key} {error}") from None
     return msgspec.convert({"format": SPEC_FORMAT, **found, "kind": SettingsSpec.kind_.value}, SettingsSpec)
+
+
+def stored_lines(spec: SettingsSpec | None) -> tuple[str, ...]:
+    """What is stored, for the log: `key=value`, lists with commas between."""
+    if spec is None:
+        return ()
+    return tuple(f"{key}={_written(value)}" for key, value in stored_values(spec).items())
 
 
 def stored_values(spec: SettingsSpec) -> dict[str, SettingValue]:

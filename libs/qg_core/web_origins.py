@@ -6,7 +6,7 @@ ORIGIN_LENGTH_MAX = 255
 
 
 def web_origin(value: str) -> str:
-    """`value`, if it is one origin such as `https://app.example.com`: lower case, as browsers send it, nothing after the port.
+    """`value`, if it is one origin as browsers send it, such as `https://app.example.com`: lower case, no path.
 
     Raises `ValueError`. Never `*`: an answer is for the pages that an admin or operator named.
     """

@@ -28,6 +28,7 @@ from data_plane.requests.refuse_flood import FloodLimits, RefuseFlood
 from data_plane.requests.request_log import RequestLog
 from data_plane.requests.response_headers import ResponseHeaders
 from data_plane.settings import Settings
+from data_plane.stored_settings import StoredSettings
 from qg_bundle.link import open_link
 from qg_oracle.pools import Pools
 from qg_security.authenticators import AuthParts
@@ -63,7 +64,7 @@ class Node:
             memory=Memory(StateFile(settings.state_dir, settings.gateway_id), observe),
             staleness=Staleness(settings.staleness_max_s),
             observe=observe,
-            on_swap=self._retire_pools,
+            on_swap=self._on_swap,
         )
         self.reporting = Reporting(
             self.redis,
@@ -135,12 +136,21 @@ class Node:
             checks_max=max(1, settings.bcrypt_queue_max * 3 // 4),
             checks_per_network_max=max(1, settings.bcrypt_queue_max // 4),
         )
+        live = Live(self.pools, self.disconnects, settings.query_timeout_max_ms)
         pipeline = Pipeline(
             self.refresher,
             Admission(self._observe),
             Authentication(RefuseFlood(limits), waits, self._observe),
-            Live(self.pools, self.disconnects, settings.query_timeout_max_ms),
+            live,
             cors=headers.cors,
+        )
+        self.stored_settings = StoredSettings(
+            log=self._observe.log,
+            headers=headers,
+            pipeline=pipeline,
+            live=live,
+            cors_origins=settings.cors_origins,
+            observe=self._observe,
         )
         return Gateway(
             pipeline,
@@ -152,7 +162,8 @@ class Node:
             self._observe,
         )
 
-    def _retire_pools(self, catalog: Catalog) -> None:
+    def _on_swap(self, catalog: Catalog) -> None:
+        self.stored_settings.apply(catalog)
         self.pools.retire([self.pools.fingerprint(target) for target in catalog.targets])
 
     def _tell_started(self) -> None:

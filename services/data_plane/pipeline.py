@@ -31,12 +31,13 @@ class Pipeline:
         self._admission = admission
         self._authentication = authentication
         self._live = live
-        self._cors = cors
+        self.cors = cors
+        """Whether pages of any origin are let in, so that OPTIONS is among the methods; follows the settings."""
 
     async def answer(self, visit: Visit, catalog: Catalog, receive: Receive) -> Answer:
         """The answer to one request under one catalog. Raises `GatewayError`."""
         request = visit.request
-        route = match(catalog, request.raw_path, request.method, cors=self._cors)
+        route = match(catalog, request.raw_path, request.method, cors=self.cors)
         visit.route = route
         if route.unusable is not None:
             raise SpecUnusable

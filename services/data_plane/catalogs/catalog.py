@@ -10,6 +10,7 @@ from data_plane.catalogs.compiled import (
     CompiledConnection,
     CompiledEndpoint,
     CompiledMethod,
+    CompiledSettings,
     Unusable,
     compile_spec,
 )
@@ -17,7 +18,7 @@ from data_plane.catalogs.route import Route
 from data_plane.catalogs.slices import Slices, collector_quiet
 from data_plane.catalogs.subjects import EMPTY_STATE, Draft, Method, State, UnusableSubject, endpoint_of
 from qg_core.revisions import Manifest, SubjectKey
-from qg_core.specs import SpecKind
+from qg_core.specs import SETTINGS_ID, SettingsSpec, SpecKind
 from qg_oracle.targets import ConnectionTarget
 from qg_security.authenticators import AuthParts, compile_authenticator
 from qg_security.sealing import Sealer
@@ -31,13 +32,17 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """Immutable; a request takes `Refresher.current` once. `routes` is by raw path; `built_at` is Unix seconds."""
+    """Immutable; a request takes `Refresher.current` once. `routes` is by raw path; `built_at` is Unix seconds.
+
+    `settings` are the stored ones, null while none is stored or this node can't use them.
+    """
 
     revision: int
     manifest: Manifest
     routes: dict[bytes, Route]
     targets: tuple[ConnectionTarget, ...]
     unusable: tuple[UnusableSubject, ...]
+    settings: SettingsSpec | None = None
     built_at: float
 
 
@@ -82,6 +87,7 @@ class CatalogBuilder:
             routes=draft.routes,
             targets=tuple(draft.targets.values()),
             unusable=tuple(draft.unusable.values()),
+            settings=_settings(draft),
             built_at=now,
         )
         # Only now: a build that was given up halfway must not have changed what the next one starts from.
@@ -160,6 +166,11 @@ async def _differing(before: Manifest, after: Manifest, slices: Slices) -> set[S
         if slices.due:
             await slices.rest()
     return changed
+
+
+def _settings(draft: Draft) -> SettingsSpec | None:
+    found = draft.compiled.get(SubjectKey(SpecKind.SETTINGS.value, SETTINGS_ID))
+    return found.spec if isinstance(found, CompiledSettings) else None
 
 
 async def _build_routes(draft: Draft, slices: Slices) -> None:

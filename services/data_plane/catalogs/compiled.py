@@ -4,6 +4,7 @@ import msgspec
 
 from data_plane.catalogs.shapes import AnswerShape, compile_shape, path_of
 from qg_core.binding import Binder, compile_binder
+from qg_core.gateway_settings import stored_values
 from qg_core.revisions import SubjectKey
 from qg_core.specs import (
     SPEC_FORMAT,
@@ -12,10 +13,11 @@ from qg_core.specs import (
     ConnectionSecret,
     ConnectionSpec,
     CredentialSecret,
-    CredentialSpec,
     DataStrategy,
     EndpointSpec,
     NumberStyle,
+    SealedSpec,
+    SettingsSpec,
     SpecUnreadable,
     decode_spec,
     sealed_row,
@@ -53,6 +55,12 @@ class CompiledMethod(msgspec.Struct, frozen=True):
         return f"CompiledMethod({self.spec.id!r})"
 
 
+class CompiledSettings(msgspec.Struct, frozen=True):
+    """The values that admins stored, each within its range."""
+
+    spec: SettingsSpec
+
+
 class Unusable(msgspec.Struct, frozen=True):
     """A verified spec that this node can't use. `endpoint` is what could still be told of an endpoint."""
 
@@ -61,7 +69,7 @@ class Unusable(msgspec.Struct, frozen=True):
     endpoint: CompiledEndpoint | None = None
 
 
-Compiled = CompiledEndpoint | CompiledConnection | CompiledMethod | CompiledCredential | Unusable
+Compiled = CompiledEndpoint | CompiledConnection | CompiledMethod | CompiledCredential | CompiledSettings | Unusable
 
 UNKNOWN_FORMAT = "unreadable_spec"
 SECRET_BROKEN = "secret_does_not_open"  # noqa: S105 - the slug of a reason
@@ -89,6 +97,9 @@ def compile_spec(key: SubjectKey, digest: str, body: bytes, sealer: Sealer) -> C
     try:
         if isinstance(spec, EndpointSpec):
             return _endpoint(spec)
+        if isinstance(spec, SettingsSpec):
+            stored_values(spec)
+            return CompiledSettings(spec)
         return _with_secret(spec, digest, sealer)
     except SealBroken as error:
         return Unusable(SECRET_BROKEN, str(error))
@@ -105,7 +116,7 @@ def _endpoint(spec: EndpointSpec) -> CompiledEndpoint:
 
 
 def _with_secret(
-    spec: ConnectionSpec | AuthMethodSpec | CredentialSpec, digest: str, sealer: Sealer
+    spec: SealedSpec, digest: str, sealer: Sealer
 ) -> CompiledConnection | CompiledMethod | CompiledCredential:
     row = sealed_row(spec.kind_, spec.id)
     if isinstance(spec, ConnectionSpec):

@@ -24,7 +24,8 @@ class Live:
     def __init__(self, pools: Pools, disconnects: Disconnects, query_timeout_max_ms: int) -> None:
         self._pools = pools
         self._disconnects = disconnects
-        self._query_timeout_max_s = query_timeout_max_ms / 1000
+        self.query_timeout_max_s = query_timeout_max_ms / 1000
+        """Caps the time limit of every endpoint, in seconds; follows the settings."""
 
     async def answer(
         self, route: Route, binds: dict[str, BindValue], request: Request, user: str, receive: Receive
@@ -36,7 +37,7 @@ class Live:
         if route.target is None:
             raise ConnectionUnavailable
         pool = self._pools.get(route.target)
-        deadline = Deadline(request.started + min(route.timeout_ms / 1000, self._query_timeout_max_s))
+        deadline = Deadline(request.started + min(route.timeout_ms / 1000, self.query_timeout_max_s))
         tags = make_tags(user, route.endpoint.path, request.request_id)
         watched = Watched(receive, request.started)
         self._disconnects.add(watched)

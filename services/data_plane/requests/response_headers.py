@@ -40,6 +40,11 @@ class ResponseHeaders:
         self.problem: tuple[Header, ...] = (PROBLEM, *common)
         self.bare: tuple[Header, ...] = common
         self._strict_transport = security_headers
+        self._origins: frozenset[bytes] = frozenset()
+        self.let_in(cors_origins)
+
+    def let_in(self, cors_origins: tuple[str, ...]) -> None:
+        """From now on pages of these origins, and of no others, may read answers."""
         self._origins = frozenset(origin.encode("latin-1") for origin in cors_origins)
 
     @property
