@@ -152,14 +152,14 @@ def _wall_clock_times(expression: str, zone: ZoneInfo, after: datetime) -> Itera
         change = None
         for wall in _matches(expression, wall_before):
             moment = wall.replace(tzinfo=UTC) - offset
-            change = _next_change(zone, begin, moment)
+            change = _change_before(zone, begin, moment)
             if change is not None:
                 break
             begin = moment
             yield moment
         if change is None:
             return
-        # A match right at the change counts, too: look from the second before it, by the new clock.
+        # A match right at the change counts, too: look from the second before it, by the clock that holds there.
         begin, wall_before = change, _wall(change, _offset(change, zone)) - _SECOND
 
 
@@ -173,14 +173,27 @@ def _matches(expression: str, after: datetime) -> Iterator[datetime]:
         return
 
 
+def _change_before(zone: ZoneInfo, begin: datetime, moment: datetime) -> datetime | None:
+    """An instant after `begin` from which to look anew, because clocks stand otherwise before `moment` is reached.
+
+    No wall clock between the two shows a match, so years are leapt over: only near `begin`, whose past can come again,
+    and near `moment` does a change matter.
+    """
+    if moment - begin <= 3 * _DAY:
+        return _next_change(zone, begin, moment)
+    near = moment - 2 * _DAY
+    if _offset(near, zone) != _offset(begin, zone):
+        return _next_change(zone, begin, begin + _DAY) or near
+    return _next_change(zone, begin, begin + _DAY) or _next_change(zone, near, moment)
+
+
 def _next_change(zone: ZoneInfo, begin: datetime, until: datetime) -> datetime | None:
     """The first instant after `begin`, up to `until`, at which clocks stand otherwise; to the second."""
     offset = _offset(begin, zone)
-    low = begin
+    low = begin.replace(microsecond=0)
     while low < until:
         high = min(low + _DAY, until)
         if _offset(high, zone) != offset:
-            low, high = low.replace(microsecond=0), high
             while high - low > _SECOND:
                 middle = low + (high - low) // _SECOND // 2 * _SECOND
                 low, high = (low, middle) if _offset(middle, zone) != offset else (middle, high)
