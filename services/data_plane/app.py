@@ -13,7 +13,6 @@ from data_plane.database_events import observe_databases
 from data_plane.gateway import Gateway
 from data_plane.pipeline import Pipeline
 from data_plane.refreshing.memory import Memory
-from data_plane.refreshing.node_report import node_name
 from data_plane.refreshing.refresh import Refresher
 from data_plane.refreshing.reporting import Reporting
 from data_plane.refreshing.staleness import Staleness
@@ -37,11 +36,13 @@ from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
 from qg_security.verified_cache import VerifiedCache
 from qg_serving import Draining, serve
+from qg_serving.process_names import kept_name
 from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped
 from qg_telemetry.metrics import Metrics
 from qg_telemetry.observer import Observer
 from qg_telemetry.ops import ops_app
 
+NODE_NAME_FILE = "node_name"
 POOLS_CLOSE_S = 5.0
 
 
@@ -69,7 +70,7 @@ class Node:
         self.reporting = Reporting(
             self.redis,
             self.refresher,
-            node=node_name(settings.node_name, settings.state_dir),
+            node=kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE),
             version=version("querygateway"),
         )
         self.disconnects = Disconnects()

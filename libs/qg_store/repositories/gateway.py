@@ -13,6 +13,11 @@ async def claim(session: AsyncSession, gateway_id: str) -> str:
     return (await session.execute(select(Gateway.gateway_id))).scalar_one()
 
 
+async def owner(session: AsyncSession) -> str | None:
+    """Whose database it is, null while it is nobody's yet."""
+    return (await session.execute(select(Gateway.gateway_id))).scalar_one_or_none()
+
+
 async def admin_seed_locked(session: AsyncSession) -> str | None:
     """The digest of the seeded admin last taken from the environment; the row stays locked until the commit."""
     return (await session.execute(select(Gateway.admin_seed).with_for_update())).scalar_one()

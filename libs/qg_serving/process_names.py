@@ -1,4 +1,4 @@
-"""What this node says of itself: made from what is known, written to Redis every few seconds and at each change."""
+"""What a process is called in reports, logs and stored rows, when nobody named it."""
 
 import os
 import re
@@ -6,25 +6,23 @@ import secrets
 import socket
 from pathlib import Path
 
-from qg_bundle.keys import NODE_NAME
-
-NAME_FILE = "node_name"
 SUFFIX_BYTES = 3
 HOST_LENGTH_MAX = 48
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def node_name(named: str | None, state_dir: Path) -> str:
-    """This node's name: as set, else the host's with a random suffix that is kept in `state_dir`.
+def kept_name(named: str | None, state_dir: Path, file_name: str) -> str:
+    """The process's name: as set, else the host's with a random suffix that is kept in `state_dir` / `file_name`.
 
     When the directory can't be written the suffix lasts as long as the process.
     """
     if named:
         return named
-    path = state_dir / NAME_FILE
+    path = state_dir / file_name
     try:
         with path.open("r", encoding="ascii") as file:
             kept = file.read(128).strip()
-        if NODE_NAME.fullmatch(kept):
+        if NAME.fullmatch(kept):
             return kept
     except (OSError, UnicodeDecodeError):
         pass
