@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from qg_store.migrations.partitions import is_modelled
 from qg_store.models import Base
 
 connection = context.config.attributes["connection"]
@@ -10,5 +11,6 @@ context.configure(
     target_metadata=Base.metadata,
     compare_type=True,
     compare_server_default=True,
+    include_name=is_modelled,
 )
 context.run_migrations()
