@@ -63,7 +63,8 @@ def _shown(value: object) -> str:
     return str(value) if isinstance(value, int) and abs(value) < _SHOWN_NUMBER_END else "that"
 
 
-def _written(value: SettingValue) -> str:
+def written(value: SettingValue) -> str:
+    """A value as one line of text; a list with commas between."""
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
@@ -137,7 +138,7 @@ def stored_lines(spec: SettingsSpec | None) -> tuple[str, ...]:
     """What is stored, for the log: `key=value`, lists with commas between."""
     if spec is None:
         return ()
-    return tuple(f"{key}={_written(value)}" for key, value in stored_values(spec).items())
+    return tuple(f"{key}={written(value)}" for key, value in stored_values(spec).items())
 
 
 def stored_values(spec: SettingsSpec) -> dict[str, SettingValue]:

@@ -25,6 +25,11 @@ class ResponseHeaders:
     def __init__(self, *, security_headers: bool, cors_origins: tuple[str, ...]) -> None:
         self._always = (*_CACHING, *(_SECURITY if security_headers else ()))
         self._strict_transport = security_headers
+        self._origins: frozenset[bytes] = frozenset()
+        self.let_in(cors_origins)
+
+    def let_in(self, cors_origins: tuple[str, ...]) -> None:
+        """From now on pages of these origins, and of no others, may call."""
         self._origins = frozenset(origin.encode("latin-1") for origin in cors_origins)
 
     def of(self, request_id: str, origin: bytes | None, *, over_https: bool) -> list[Header]:

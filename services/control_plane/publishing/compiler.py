@@ -18,6 +18,7 @@ from control_plane.publishing.plain import (
     plain_connection,
     plain_credential,
     plain_endpoint,
+    plain_settings,
     without_secret,
 )
 from qg_bundle.limits import SPEC_BYTES_MAX
@@ -34,7 +35,7 @@ from qg_core.specs import (
     sealed_row,
 )
 from qg_security.sealing import SealBroken, Sealer
-from qg_store.models import AuthMethod, Connection, Credential, Endpoint
+from qg_store.models import AuthMethod, Connection, Credential, Endpoint, StoredSetting
 from qg_store.repositories import publishing as ledger
 from qg_store.repositories.publishing import SpecRow
 
@@ -142,6 +143,10 @@ class Compiler:
             )
             for credential, method in await session.execute(credentials, execution_options=_AFRESH):
                 plains.append(plain_credential(credential, method, self._at_rest))
+        if ids(SpecKind.SETTINGS):
+            stored = await session.scalars(select(StoredSetting), execution_options=_AFRESH)
+            plain = plain_settings(stored.all())
+            plains += [plain] if plain is not None else []
         return {SubjectKey(plain.spec.kind_.value, plain.spec.id): plain for plain in plains}
 
     def _says_the_same(self, body: bytes, plain: Plain) -> bool:

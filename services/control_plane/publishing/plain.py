@@ -3,10 +3,13 @@
 The secret's place in the spec is left empty here; `compiler` decides whether the stored bytes still say the same.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
+from qg_core.errors import FieldProblem, InvalidInput
+from qg_core.gateway_settings import settings_spec, stored_values
 from qg_core.specs import (
     SPEC_FORMAT,
     AuthMethodSecret,
@@ -25,7 +28,7 @@ from qg_core.specs import (
     sealed_row,
 )
 from qg_security.sealing import Sealer
-from qg_store.models import AuthMethod, Connection, Credential, Endpoint
+from qg_store.models import AuthMethod, Connection, Credential, Endpoint, StoredSetting
 
 Secret = ConnectionSecret | AuthMethodSecret | CredentialSecret
 
@@ -124,6 +127,15 @@ def plain_credential(row: Credential, method: AuthMethod, at_rest: Sealer) -> Pl
     if row.sealed is None:
         return Plain(spec, None)
     return Plain(spec, at_rest.open(sealed_row(SpecKind.CREDENTIAL, row.id), row.sealed, CredentialSecret))
+
+
+def plain_settings(rows: Iterable[StoredSetting]) -> Plain | None:
+    """What the stored settings say; null when none that this release knows is stored. Raises `InvalidInput`."""
+    try:
+        spec = settings_spec({row.key: row.value for row in rows})
+    except ValueError as error:
+        raise InvalidInput([FieldProblem("settings", str(error))]) from None
+    return Plain(spec, None) if stored_values(spec) else None
 
 
 def without_secret(spec: Spec) -> Spec:
