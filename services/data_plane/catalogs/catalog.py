@@ -17,8 +17,9 @@ from data_plane.catalogs.compiled import (
 from data_plane.catalogs.route import Route
 from data_plane.catalogs.slices import Slices, collector_quiet
 from data_plane.catalogs.subjects import EMPTY_STATE, Draft, Method, State, UnusableSubject, endpoint_of
+from qg_core.producers import producer_of
 from qg_core.revisions import Manifest, SubjectKey
-from qg_core.specs import SETTINGS_ID, SettingsSpec, SpecKind
+from qg_core.specs import SETTINGS_ID, DataStrategy, SettingsSpec, SpecKind
 from qg_oracle.targets import ConnectionTarget
 from qg_security.authenticators import AuthParts, compile_authenticator
 from qg_security.sealing import Sealer
@@ -34,12 +35,14 @@ class Difference(msgspec.Struct, frozen=True):
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """Immutable; a request takes `Refresher.current` once. `routes` is by raw path; `built_at` is Unix seconds.
 
+    `snapshots` are the routes that serve them, by id of the endpoint.
     `settings` are the stored ones, null while none is stored or this node can't use them.
     """
 
     revision: int
     manifest: Manifest
     routes: dict[bytes, Route]
+    snapshots: dict[str, Route]
     targets: tuple[ConnectionTarget, ...]
     unusable: tuple[UnusableSubject, ...]
     settings: SettingsSpec | None = None
@@ -85,6 +88,7 @@ class CatalogBuilder:
             revision=manifest.revision,
             manifest=manifest,
             routes=draft.routes,
+            snapshots=draft.snapshots,
             targets=tuple(draft.targets.values()),
             unusable=tuple(draft.unusable.values()),
             settings=_settings(draft),
@@ -176,6 +180,7 @@ def _settings(draft: Draft) -> SettingsSpec | None:
 async def _build_routes(draft: Draft, slices: Slices) -> None:
     """Make the routes of all touched endpoints anew. Gone first: one may have left its path to another."""
     for endpoint_id in draft.touched_endpoints:
+        draft.snapshots.pop(endpoint_id, None)
         path = draft.paths.pop(endpoint_id, None)
         if path is not None:
             del draft.routes[path]
@@ -187,8 +192,11 @@ async def _build_routes(draft: Draft, slices: Slices) -> None:
         if endpoint is not None and (there is None or there.unusable is not None):
             if there is not None:
                 draft.paths.pop(there.endpoint.id, None)
+                draft.snapshots.pop(there.endpoint.id, None)
             reason = found.reason if isinstance(found, Unusable) else None
-            draft.routes[endpoint.path] = _route(draft, endpoint, reason)
+            draft.routes[endpoint.path] = route = _route(draft, endpoint, reason)
+            if endpoint.spec.data_strategy is DataStrategy.SNAPSHOT:
+                draft.snapshots[endpoint_id] = route
             draft.paths[endpoint_id] = endpoint.path
         if slices.due:
             await slices.rest()
@@ -203,6 +211,9 @@ def _route(draft: Draft, endpoint: CompiledEndpoint, reason: str | None) -> Rout
     if reason is None and isinstance(connection, Unusable):
         reason = "connection_unusable"
     target = connection.target if isinstance(connection, CompiledConnection) else None
+    producer: str | None = None
+    if spec.data_strategy is DataStrategy.SNAPSHOT and isinstance(connection, CompiledConnection):
+        producer = producer_of(spec, connection.spec)
     timeout_ms = spec.timeout_ms
     if timeout_ms is None:
         timeout_ms = target.query_timeout_s * 1_000 if target is not None else 1_000
@@ -216,4 +227,5 @@ def _route(draft: Draft, endpoint: CompiledEndpoint, reason: str | None) -> Rout
         target=target,
         timeout_ms=timeout_ms,
         unusable=reason,
+        producer=producer,
     )

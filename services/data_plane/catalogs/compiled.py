@@ -41,6 +41,7 @@ class CompiledEndpoint(msgspec.Struct, frozen=True):
 class CompiledConnection(msgspec.Struct, frozen=True):
     """A connection whose password was opened."""
 
+    spec: ConnectionSpec
     target: ConnectionTarget
 
 
@@ -122,7 +123,7 @@ def _with_secret(
     if isinstance(spec, ConnectionSpec):
         target = target_of(spec, sealer.open(row, spec.sealed, ConnectionSecret))
         check_target(target)
-        return CompiledConnection(target)
+        return CompiledConnection(spec, target)
     if isinstance(spec, AuthMethodSpec):
         opened = sealer.open(row, spec.sealed, AuthMethodSecret) if spec.sealed is not None else None
         return CompiledMethod(spec, digest, opened)

@@ -12,7 +12,8 @@ class Route:
     """Immutable, shared by all requests of its catalog and, while nothing about it changes, of the following ones.
 
     `unusable` says why this node can't serve the endpoint (a slug; 503 before anything else). Without `authenticator`
-    only a `public` endpoint is served. Without `target` its connection is missing or inactive (503).
+    only a `public` endpoint is served. Without `target` its connection is missing or inactive (503). `producer` is the
+    digest of what a snapshot must have been made of to be served here; null on a live endpoint.
     """
 
     __slots__ = (
@@ -20,6 +21,7 @@ class Route:
         "binder",
         "endpoint",
         "path",
+        "producer",
         "public",
         "shape",
         "statement",
@@ -40,6 +42,7 @@ class Route:
         target: ConnectionTarget | None,
         timeout_ms: int,
         unusable: str | None,
+        producer: str | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.path = path
@@ -50,5 +53,6 @@ class Route:
         self.target = target
         self.timeout_ms = timeout_ms
         self.unusable = unusable
+        self.producer = producer
         # An endpoint that names an auth method is never public, whether the method is still there or not.
         self.public = endpoint.allow_unauthenticated and endpoint.auth_method_id is None

@@ -53,9 +53,11 @@ class State(msgspec.Struct, frozen=True):
     routes: dict[bytes, Route]
     paths: dict[str, bytes]
     """By id of the endpoint."""
+    snapshots: dict[str, Route]
+    """Those that serve snapshots, by id of the endpoint."""
 
 
-EMPTY_STATE = State(EMPTY_MANIFEST, {}, set(), {}, {}, {}, {}, {}, {}, {}, {})
+EMPTY_STATE = State(EMPTY_MANIFEST, {}, set(), {}, {}, {}, {}, {}, {}, {}, {}, {})
 
 
 class _Groups(Generic[GroupT]):
@@ -85,6 +87,7 @@ class Draft:
         self.targets = dict(before.targets)
         self.routes = dict(before.routes)
         self.paths = dict(before.paths)
+        self.snapshots = dict(before.snapshots)
         self._credentials = _Groups(before.credentials, lambda group: dict(group or {}))
         self._users_of_method = _Groups(before.users_of_method, lambda group: set(group or ()))
         self._users_of_connection = _Groups(before.users_of_connection, lambda group: set(group or ()))
@@ -156,6 +159,7 @@ class Draft:
             targets=self.targets,
             routes=self.routes,
             paths=self.paths,
+            snapshots=self.snapshots,
         )
 
     def _endpoint_before(self, key: SubjectKey) -> CompiledEndpoint | None:

@@ -1,0 +1,1 @@
+"""Stored results on this node: fetched once, kept on disk, served as they are."""
