@@ -17,6 +17,7 @@ from qg_core.specs import (
     EndpointSpec,
     MethodType,
     NumberStyle,
+    SettingsSpec,
     Spec,
     SpecKind,
     SpecUnreadable,
@@ -76,7 +77,16 @@ CREDENTIAL = CredentialSpec(
     expires_at=None,
     sealed="token",
 )
-SPECS: list[Spec] = [ENDPOINT, CONNECTION, METHOD, CREDENTIAL]
+SETTINGS = SettingsSpec(
+    format=1,
+    log_level="INFO",
+    query_timeout_seconds=30,
+    cors_origins=("https://app.example",),
+    snapshot_retention_count=None,
+    max_job_concurrency=None,
+    access_log_retention_days=None,
+)
+SPECS: list[Spec] = [ENDPOINT, CONNECTION, METHOD, CREDENTIAL, SETTINGS]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind_.value)
@@ -108,7 +118,7 @@ def test_any_change_is_another_digest() -> None:
     digests = {digest_of(encode_spec(spec)) for spec in SPECS}
     digests.add(digest_of(encode_spec(msgspec.structs.replace(ENDPOINT, rows_max=1001))))
     digests.add(digest_of(encode_spec(msgspec.structs.replace(CREDENTIAL, expires_at="2027-01-01T00:00:00Z"))))
-    assert len(digests) == 6
+    assert len(digests) == 7
     assert all(len(digest) == 64 for digest in digests)
 
 
