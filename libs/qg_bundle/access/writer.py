@@ -20,12 +20,29 @@ end
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
 
+# Counted inside Redis: the entry itself is not sent back.
+_PRESENT = """
+local found = redis.pcall('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+return found['err'] and 0 or #found
+"""
 
-async def append_batch(redis: Redis, fields: Mapping[bytes, bytes]) -> None:
-    """Append one entry (`codec.encode_batch`). Raises one of `link.LINK_ERRORS`."""
-    await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+
+async def append_batch(redis: Redis, fields: Mapping[bytes, bytes]) -> bytes:
+    """Append one entry (`codec.encode_batch`); its id. Raises one of `link.LINK_ERRORS`."""
+    entry_id = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
         "XADD", keys.ACCESS, "MAXLEN", "~", ENTRIES_MAX, "*", *(part for field in fields.items() for part in field)
     )
+    if not isinstance(entry_id, bytes):
+        raise RedisError("Redis answered something else than the id of an entry")
+    return entry_id
+
+
+async def is_in_stream(redis: Redis, entry_id: bytes) -> bool:
+    """Whether an entry is still in the stream. Raises one of `link.LINK_ERRORS`."""
+    found = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+        "EVAL", _PRESENT, 1, keys.ACCESS, entry_id
+    )
+    return bool(found)
 
 
 async def persisted_of(redis: Redis, log_id: str) -> bytes | None:

@@ -4,6 +4,16 @@ One module per area: `requests`, `services`, and further ones beside them. An ev
 the module of its area; nothing else has to know about it.
 """
 
+from qg_telemetry.events.access import (
+    AccessBatchesLost,
+    AccessEventsDropped,
+    AccessGapFound,
+    AccessLogFailed,
+    AccessLogRecovered,
+    AccessSendingFailed,
+    AccessSendingResumed,
+    AccessWatermarkRefused,
+)
 from qg_telemetry.events.admins import AdminRequestServed, AdminSignedIn, AdminSignInRefused
 from qg_telemetry.events.base import Event, Level, Observe, every_event, ignore
 from qg_telemetry.events.catalogs import (
@@ -75,6 +85,14 @@ from qg_telemetry.events.worker import (
 
 __all__ = [
     "AbandonedCallEnded",
+    "AccessBatchesLost",
+    "AccessEventsDropped",
+    "AccessGapFound",
+    "AccessLogFailed",
+    "AccessLogRecovered",
+    "AccessSendingFailed",
+    "AccessSendingResumed",
+    "AccessWatermarkRefused",
     "ActivationFailed",
     "AdminRequestServed",
     "AdminSignInRefused",

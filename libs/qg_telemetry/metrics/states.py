@@ -36,6 +36,11 @@ STATES: tuple[State, ...] = (
     State("qg_job_runs_live", "Job runs that this worker is at work on."),
     State("qg_job_slots", "Job runs that may be live at once in all workers together."),
     State("qg_heartbeat_age_seconds", "Seconds since this worker's leases were last confirmed."),
+    State("qg_access_segment_bytes", "Bytes of access events in files of this node."),
+    State("qg_access_events_waiting", "Access events of this node that are not known to be stored."),
+    State("qg_access_events_dropped_total", "Access events that this process had to drop."),
+    State("qg_access_events_gap_total", "Requests of killed processes that left no access event."),
+    State("qg_access_outstanding_bytes", "Bytes of batches that were sent and are not known to be stored."),
     State("qg_log_lines_dropped_total", "Log lines dropped because nobody read standard output."),
 )
 """All states there are; append, and describe it in docs/metrics.md (a test compares the two)."""
