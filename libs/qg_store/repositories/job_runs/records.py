@@ -1,0 +1,62 @@
+"""Reading what ran, and forgetting it in time."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from qg_store.models import JobRun
+
+PRUNED_ROWS_MAX = 10_000
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to show; null means any."""
+
+    schedule_id: str | None = None
+    endpoint_id: str | None = None
+    statuses: Collection[str] | None = None
+
+
+async def one(session: AsyncSession, run_id: str) -> JobRun | None:
+    """One run."""
+    return await session.get(JobRun, run_id)
+
+
+async def page(session: AsyncSession, wanted: RunFilter, limit: int) -> list[JobRun]:
+    """The latest planned first, at most `limit`."""
+    statement = select(JobRun).order_by(JobRun.planned_at.desc(), JobRun.id.desc()).limit(limit)
+    if wanted.schedule_id is not None:
+        statement = statement.where(JobRun.schedule_id == wanted.schedule_id)
+    if wanted.endpoint_id is not None:
+        statement = statement.where(JobRun.endpoint_id == wanted.endpoint_id)
+    if wanted.statuses is not None:
+        statement = statement.where(JobRun.status.in_(tuple(wanted.statuses)))
+    return list((await session.execute(statement)).scalars())
+
+
+async def counts_since(session: AsyncSession, period_s: float) -> dict[str, int]:
+    """status -> runs: those that ended within the last `period_s`, and those that wait or run now."""
+    rows = await session.execute(
+        select(JobRun.status, func.count())
+        .where((JobRun.finished_at >= func.now() - timedelta(seconds=period_s)) | JobRun.finished_at.is_(None))
+        .group_by(JobRun.status)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def prune(session: AsyncSession, days: int, rows_max: int = PRUNED_ROWS_MAX) -> int:
+    """Forget runs that ended more than `days` ago, the oldest first; how many, at most `rows_max`."""
+    aged = (
+        select(JobRun.id)
+        .where(JobRun.finished_at < func.now() - timedelta(days=days))
+        .order_by(JobRun.finished_at)
+        .limit(rows_max)
+    )
+    rows = await session.execute(
+        delete(JobRun).where(JobRun.id.in_(aged)).returning(JobRun.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(rows.all())

@@ -1,0 +1,78 @@
+"""Schedules. Workers may only read them, lock them and move `next_run_at` and `last_run_at` (see `job_runs`)."""
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from qg_store.models import Schedule
+from qg_store.repositories.unique import flush_unique
+
+
+class ScheduleCounts(msgspec.Struct, frozen=True):
+    """How many schedules act and how many are paused, and since how many seconds the most overdue one waits."""
+
+    active: int
+    paused: int
+    overdue_s: float
+
+
+async def by_id(session: AsyncSession, schedule_id: str) -> Schedule | None:
+    """One schedule."""
+    return await session.get(Schedule, schedule_id)
+
+
+async def locked(session: AsyncSession, schedule_id: str) -> Schedule | None:
+    """One schedule as it is now, kept from workers and other admins until the transaction ends."""
+    return await session.get(Schedule, schedule_id, with_for_update={"key_share": True}, populate_existing=True)
+
+
+async def by_endpoint(session: AsyncSession, endpoint_id: str) -> Schedule | None:
+    """The schedule of an endpoint."""
+    return await session.scalar(select(Schedule).where(Schedule.endpoint_id == endpoint_id))
+
+
+async def every(session: AsyncSession) -> list[Schedule]:
+    """All, the oldest first."""
+    return list((await session.execute(select(Schedule).order_by(Schedule.created_at, Schedule.id))).scalars())
+
+
+async def save(session: AsyncSession, schedule: Schedule) -> None:
+    """Add or update. Raises `NameTaken`."""
+    session.add(schedule)
+    await flush_unique(session, {"uq_schedules_endpoint_id": "This endpoint has a schedule already."})
+
+
+async def delete(session: AsyncSession, schedule: Schedule) -> None:
+    """Remove; its runs stay on record."""
+    await session.delete(schedule)
+    await session.flush()
+
+
+async def lock_due(session: AsyncSession, limit: int) -> list[Schedule]:
+    """Schedules whose time has come, the most overdue first, locked until the transaction ends.
+
+    SKIP LOCKED: schedulers of several workers tick together, and none waits for another. The lock leaves others free
+    to add runs of the schedule.
+    """
+    rows = await session.execute(
+        select(Schedule)
+        .where(Schedule.is_active, Schedule.next_run_at <= func.now())
+        .order_by(Schedule.next_run_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return list(rows.scalars())
+
+
+async def counts(session: AsyncSession) -> ScheduleCounts:
+    """The state of all schedules in three numbers."""
+    overdue = func.extract("epoch", func.now() - func.min(Schedule.next_run_at).filter(Schedule.is_active))
+    row = (
+        await session.execute(
+            select(
+                func.count().filter(Schedule.is_active), func.count().filter(~Schedule.is_active), overdue
+            ).select_from(Schedule)
+        )
+    ).one()
+    return ScheduleCounts(row[0], row[1], max(0.0, float(row[2] or 0)))
