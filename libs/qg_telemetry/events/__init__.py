@@ -47,6 +47,7 @@ from qg_telemetry.events.publishing import (
     RevisionGap,
     RevisionPublished,
 )
+from qg_telemetry.events.reconcile import OldRowsPruned, SnapshotsHeldBack, SnapshotsRepaired, SnapshotsUnusable
 from qg_telemetry.events.requests import (
     CredentialRefused,
     PublicEndpointServed,
@@ -125,6 +126,7 @@ __all__ = [
     "LoopRecovered",
     "NodeStateChanged",
     "Observe",
+    "OldRowsPruned",
     "PoolClosed",
     "PoolOpened",
     "PoolRetired",
@@ -145,6 +147,9 @@ __all__ = [
     "SettingsApplied",
     "SignInFlooded",
     "SnapshotCopyFailed",
+    "SnapshotsHeldBack",
+    "SnapshotsRepaired",
+    "SnapshotsUnusable",
     "SpecsUnusable",
     "StartFailed",
     "StateFileFailed",

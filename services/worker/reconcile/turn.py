@@ -1,0 +1,59 @@
+"""One worker at a time reconciles: an advisory lock that is tried and never waited for."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from qg_bundle.link import end_tasks
+from qg_store.engine import SessionFactory
+
+RECONCILE_LOCK = 0x7167_0003
+"""Beside the publish and activation locks of `qg_store.repositories.publishing`."""
+
+HOLDER_SILENT_MAX_S = 6
+"""Postgres ends the transaction of a holder that says nothing for so long: a worker that hangs is soon replaced."""
+
+SIGN_OF_LIFE_EVERY_S = 2.0
+LAST_SIGN_WAIT_S = 2.0
+
+
+@contextlib.asynccontextmanager
+async def turn(sessions: SessionFactory) -> AsyncIterator[bool]:
+    """Whether it is this worker's turn; if so, no other's until the block ends. Takes one connection.
+
+    Should the lock be lost on the way (Postgres restarts), the block goes on: all that it does may be done by two.
+    Raises what SQLAlchemy raises.
+    """
+    async with sessions() as session:
+        timeout = str(HOLDER_SILENT_MAX_S * 1_000)
+        await session.execute(
+            text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)"), {"timeout": timeout}
+        )
+        taken = await session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": RECONCILE_LOCK})
+        if not taken.scalar_one():
+            yield False
+            return
+        over = asyncio.Event()
+        signs = asyncio.create_task(_give_signs_of_life(session, over))
+        try:
+            yield True
+        finally:
+            over.set()
+            # Cancelled only where Postgres does not answer: a cancelled call leaves a session of no use.
+            await asyncio.wait([signs], timeout=LAST_SIGN_WAIT_S)
+            await end_tasks(signs)
+
+
+async def _give_signs_of_life(session: AsyncSession, over: asyncio.Event) -> None:
+    """One statement now and then, until `over`; ends early when the session is lost."""
+    with contextlib.suppress(SQLAlchemyError, OSError):
+        while not over.is_set():
+            try:
+                async with asyncio.timeout(SIGN_OF_LIFE_EVERY_S):
+                    await over.wait()
+            except TimeoutError:
+                await session.execute(text("SELECT 1"))
