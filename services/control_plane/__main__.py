@@ -33,7 +33,7 @@ def run(environ: Mapping[str, str]) -> int:
 
 async def _main(settings: Settings, observer: Observer, sink: LineSink) -> int:
     sink.attach(asyncio.get_running_loop())
-    control_plane = create_app(settings, observer)
+    control_plane = create_app(settings, observer, log=observer.log)
     try:
         await control_plane.start()
         outcome = await _serve(control_plane, settings, observer)

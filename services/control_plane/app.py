@@ -8,6 +8,8 @@ from litestar import Litestar, Response, Router
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from control_plane.access_log.api import access_log_routes
+from control_plane.access_log.service import AccessLog
 from control_plane.admins.api import admin_routes
 from control_plane.admins.service import Admins
 from control_plane.audit.api import audit_routes
@@ -27,6 +29,9 @@ from control_plane.endpoints.preview import Previews
 from control_plane.endpoints.probing import Probes
 from control_plane.endpoints.service import Endpoints
 from control_plane.endpoints.statements import PolicyCheck
+from control_plane.gateway_settings.api import gateway_settings_routes
+from control_plane.gateway_settings.applied import AppliedSettings
+from control_plane.gateway_settings.service import GatewaySettings
 from control_plane.health.api import health_routes
 from control_plane.health.service import HealthWatch
 from control_plane.input.requests import AnyRequest
@@ -54,6 +59,7 @@ from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Signer, Ed25519Verifier
 from qg_store.engine import SessionFactory, make_engine, make_sessions
 from qg_telemetry.events import Observe
+from qg_telemetry.log import Log
 
 
 class ControlPlane(msgspec.Struct, frozen=True):
@@ -71,6 +77,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     probes: Probes
     publishing: PublishingParts
     health: HealthWatch
+    applied_settings: AppliedSettings
 
     async def start(self) -> None:
         """Claim the database, seed the first admin, begin to publish.
@@ -80,6 +87,8 @@ class ControlPlane(msgspec.Struct, frozen=True):
         await claim_database(self.sessions, self.settings.gateway_id)
         await seed_admin(self.sessions, self.sealer, self.settings.admin_username, self.settings.admin_password_hash)
         await self.checker.start()
+        await self.applied_settings.look()
+        self.applied_settings.start()
         await self.publishing.publishing.begin()
         self.publishing.activator.start()
         self.health.start()
@@ -87,6 +96,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     async def close(self) -> None:
         """Stop everything; safe after a start that failed."""
         await self.health.close()
+        await self.applied_settings.close()
         await self.publishing.activator.close()
         await self.checker.stop()
         await self.probes.close()
@@ -101,8 +111,12 @@ def create_app(
     *,
     pace: Pace | None = None,
     checker: SqlChecker | None = None,
+    log: Log | None = None,
 ) -> ControlPlane:
-    """Build the control plane inside a running event loop; nothing connects until `start()`."""
+    """Build the control plane inside a running event loop; nothing connects until `start()`.
+
+    `log` follows the stored log level.
+    """
     engine = make_engine(
         settings.database_url, pool_max=settings.database_connections_max, application="querygateway-control-plane"
     )
@@ -137,6 +151,10 @@ def create_app(
     probes = Probes(sealer, settings.oracle_hosts_allowed)
     health = HealthWatch(sessions, redis, publishing.activator)
     writing = publishing.publishing
+    headers = ResponseHeaders(security_headers=settings.security_headers, cors_origins=settings.cors_origins)
+    applied_settings = AppliedSettings(
+        sessions=sessions, headers=headers, cors_origins=settings.cors_origins, log=log, observe=observe
+    )
     issuing = Credentials(sessions=sessions, publishing=writing, sealer=sealer)
     routes = _routes(
         [
@@ -161,6 +179,15 @@ def create_app(
             node_routes(Fleet(redis, writing)),
             revision_routes(Revisions(sessions), publishing.rollback),
             audit_routes(AuditLog(sessions)),
+            access_log_routes(AccessLog(sessions)),
+            gateway_settings_routes(
+                GatewaySettings(
+                    sessions=sessions,
+                    publishing=writing,
+                    own={"log_level": settings.log_level, "cors_origins": settings.cors_origins},
+                    on_committed=applied_settings.look,
+                )
+            ),
             openapi_routes(),
         ],
         observe,
@@ -169,7 +196,7 @@ def create_app(
         app=Front(
             routes,
             gate=SignInGate(sign_in),
-            headers=ResponseHeaders(security_headers=settings.security_headers, cors_origins=settings.cors_origins),
+            headers=headers,
             client_address=compile_client_address(settings.trusted_proxies),
             is_trusted=compile_is_trusted(settings.trusted_proxies),
             observe=observe,
@@ -185,6 +212,7 @@ def create_app(
         probes=probes,
         publishing=publishing,
         health=health,
+        applied_settings=applied_settings,
     )
 
 

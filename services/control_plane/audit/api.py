@@ -7,7 +7,7 @@ from litestar import Response, Router, get
 from msgspec import Meta, Struct
 
 from control_plane.audit.service import AuditLog
-from control_plane.input.kinds import Moment
+from control_plane.input.kinds import Moment, utc_moment
 from control_plane.input.requests import AnyRequest, read_query
 from control_plane.roles import Role
 from control_plane.routing import answer, needs
@@ -55,8 +55,8 @@ def audit_routes(service: AuditLog) -> Router:
         """Entries, newest first."""
         wanted = read_query(request, AuditQuery)
         entries, more = await service.page(
-            since=wanted.since,
-            until=wanted.until,
+            since=utc_moment(wanted.since, "since"),
+            until=utc_moment(wanted.until, "until"),
             actor=wanted.actor,
             action=wanted.action,
             subject=wanted.subject,

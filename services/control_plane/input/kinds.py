@@ -1,7 +1,7 @@
 """Kinds of fields that several nouns share. Every string has a length limit."""
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -24,6 +24,14 @@ def row_id(text: str, field: str = "id") -> str:
     if found is None:
         raise InvalidInput([FieldProblem(field, "must be a UUID")])
     return found
+
+
+def utc_moment(moment: datetime | None, field: str) -> datetime | None:
+    """The moment in UTC. Raises `InvalidInput` naming `field` when the calendar has none there (year 0 or 10000)."""
+    try:
+        return moment.astimezone(UTC) if moment is not None else None
+    except OverflowError:
+        raise InvalidInput([FieldProblem(field, "must lie within the years 1 to 9999 in UTC")]) from None
 
 
 def uuid_or_none(text: str) -> str | None:

@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from control_plane.input.requests import BODY, QUERY
 from control_plane.routing import ANSWER, OPEN, ROLE
+from qg_core.gateway_settings import GATEWAY_SETTINGS
 from qg_core.problems import MEDIA_TYPE, Problem
 
 _PARAMETER = re.compile(r"{(\w+):str}")
@@ -113,6 +114,8 @@ def _path_parameters(path: str) -> list[Json]:
 def _path_schema(name: str) -> Json:
     if name.endswith("_id"):
         return {"type": "string", "format": "uuid"}
+    if name == "key":
+        return {"type": "string", "enum": [*GATEWAY_SETTINGS]}
     return {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 
 

@@ -54,6 +54,12 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", f"{_A}/revisions/{{revision:str}}/diff/{{other:str}}"): VIEWER,
     ("POST", f"{_A}/revisions/{{revision:str}}/rollback"): ADMIN,
     ("GET", f"{_A}/audit-log"): VIEWER,
+    ("GET", f"{_A}/access-log"): VIEWER,
+    ("GET", f"{_A}/settings"): VIEWER,
+    ("PUT", f"{_A}/settings"): ADMIN,
+    ("GET", f"{_A}/settings/restart-keys"): VIEWER,
+    ("GET", f"{_A}/settings/{{key:str}}"): VIEWER,
+    ("PUT", f"{_A}/settings/{{key:str}}"): ADMIN,
 }
 
 _RANK = {OPEN: 0, VIEWER: 1, EDITOR: 2, ADMIN: 3}
@@ -71,6 +77,7 @@ def routes_of(plane: Plane) -> Iterator[tuple[str, str]]:
 
 
 def concrete(path: str) -> str:
+    path = path.replace("{key:str}", "log_level")
     return re.sub(r"{(revision|other):str}", "999999", re.sub(r"{\w+_id:str}", _ID, path))
 
 
