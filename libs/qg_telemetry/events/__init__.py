@@ -14,6 +14,15 @@ from qg_telemetry.events.access import (
     AccessSendingResumed,
     AccessWatermarkRefused,
 )
+from qg_telemetry.events.access_sink import (
+    AccessBatchesStored,
+    AccessBatchRefused,
+    AccessEventsLost,
+    AccessEventsRefused,
+    AccessPartitionFailed,
+    AccessPartitionsDropped,
+    AccessWatermarksRestored,
+)
 from qg_telemetry.events.admins import AdminRequestServed, AdminSignedIn, AdminSignInRefused
 from qg_telemetry.events.base import Event, Level, Observe, every_event, ignore
 from qg_telemetry.events.catalogs import (
@@ -86,14 +95,21 @@ from qg_telemetry.events.worker import (
 
 __all__ = [
     "AbandonedCallEnded",
+    "AccessBatchRefused",
     "AccessBatchesLost",
+    "AccessBatchesStored",
     "AccessEventsDropped",
+    "AccessEventsLost",
+    "AccessEventsRefused",
     "AccessGapFound",
     "AccessLogFailed",
     "AccessLogRecovered",
+    "AccessPartitionFailed",
+    "AccessPartitionsDropped",
     "AccessSendingFailed",
     "AccessSendingResumed",
     "AccessWatermarkRefused",
+    "AccessWatermarksRestored",
     "ActivationFailed",
     "AdminRequestServed",
     "AdminSignInRefused",

@@ -41,6 +41,12 @@ STATES: tuple[State, ...] = (
     State("qg_access_events_dropped_total", "Access events that this process had to drop."),
     State("qg_access_events_gap_total", "Requests of killed processes that left no access event."),
     State("qg_access_outstanding_bytes", "Bytes of batches that were sent and are not known to be stored."),
+    State("qg_access_batches_stored_total", "Batches of access events that this worker has stored."),
+    State("qg_access_events_stored_total", "Access events that this worker has stored."),
+    State("qg_access_events_lost_total", "Access events that nodes lost, as this worker found out."),
+    State("qg_access_dead_letters_total", "Access events and batches that this worker could not store."),
+    State("qg_access_stream_entries", "Batches of access events that wait in Redis."),
+    State("qg_access_stream_age_seconds", "Age of the oldest batch of access events that waits in Redis."),
     State("qg_log_lines_dropped_total", "Log lines dropped because nobody read standard output."),
 )
 """All states there are; append, and describe it in docs/metrics.md (a test compares the two)."""
