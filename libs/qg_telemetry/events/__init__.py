@@ -74,6 +74,7 @@ from qg_telemetry.events.services import (
     UnforeseenError,
 )
 from qg_telemetry.events.settings import SettingsApplied
+from qg_telemetry.events.snapshots import SnapshotFilesFailed, SnapshotRejected, SnapshotTaken
 from qg_telemetry.events.worker import (
     HeartbeatLate,
     JobRunClaimed,
@@ -163,6 +164,9 @@ __all__ = [
     "SettingsApplied",
     "SignInFlooded",
     "SnapshotCopyFailed",
+    "SnapshotFilesFailed",
+    "SnapshotRejected",
+    "SnapshotTaken",
     "SnapshotsHeldBack",
     "SnapshotsRepaired",
     "SnapshotsUnusable",
