@@ -30,7 +30,7 @@ class AnswerShape:
             f',"endpoint":{_json(endpoint.path)},"version":{_json(endpoint.version)}'
             f',"data_strategy":{_json(endpoint.data_strategy.value)},"truncated":'
         )
-        self.etag_part = hashlib.sha256(self._middle.encode()).hexdigest()[:ETAG_PART_LENGTH]
+        self.etag_part = hashlib.sha256(self._middle.encode()).hexdigest()[:ETAG_PART_LENGTH].encode()
         """What tells two shapes apart in the ETag of a snapshot: its rows are the same, its `meta` isn't."""
 
     def tail(self, row_count: int, query_duration_ms: float, *, truncated: bool) -> bytes:

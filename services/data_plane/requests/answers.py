@@ -36,9 +36,12 @@ class LargeBody(Protocol):
 
 
 class Answer:
-    """A 200. `headers` are the endpoint's own; `body` is None for HEAD; `large` replaces `body`."""
+    """A 200. `headers` are the endpoint's own; `body` is None for HEAD; `large` replaces `body`.
 
-    __slots__ = ("body", "headers", "large", "row_count")
+    Of a `stored` one, a snapshot, `headers` also say the encoding, the ETag and the size; it may be a 304.
+    """
+
+    __slots__ = ("body", "headers", "large", "row_count", "status", "stored")
 
     def __init__(
         self,
@@ -46,8 +49,13 @@ class Answer:
         body: bytes | None = None,
         row_count: int | None = None,
         large: LargeBody | None = None,
+        *,
+        stored: bool = False,
+        status: int = 200,
     ) -> None:
         self.headers = headers
         self.body = body
         self.row_count = row_count
         self.large = large
+        self.stored = stored
+        self.status = status

@@ -27,6 +27,10 @@ class Live:
         self.query_timeout_max_s = query_timeout_max_ms / 1000
         """Caps the time limit of every endpoint, in seconds; follows the settings."""
 
+    def deadline(self, route: Route, request: Request) -> Deadline:
+        """When the time of a request is over: for stored answers as well."""
+        return Deadline(request.started + min(route.timeout_ms / 1000, self.query_timeout_max_s))
+
     async def answer(
         self, route: Route, binds: dict[str, BindValue], request: Request, user: str, receive: Receive
     ) -> Answer:
@@ -37,7 +41,7 @@ class Live:
         if route.target is None:
             raise ConnectionUnavailable
         pool = self._pools.get(route.target)
-        deadline = Deadline(request.started + min(route.timeout_ms / 1000, self.query_timeout_max_s))
+        deadline = self.deadline(route, request)
         tags = make_tags(user, route.endpoint.path, request.request_id)
         watched = Watched(receive, request.started)
         self._disconnects.add(watched)

@@ -25,6 +25,8 @@ class Replies:
 
     def whole(self, visit: Visit, answer: Answer) -> Reply:
         """A complete answer; without a body for HEAD."""
+        if answer.stored:
+            return self._stored(visit, answer)
         body = answer.body
         headers = [*self._headers.answer, *answer.headers]
         if body is None:
@@ -35,6 +37,8 @@ class Replies:
 
     def start_of_large(self, visit: Visit, answer: Answer, size: int | None) -> Message:
         """The first message of an answer in pieces; with a content-length when its size is known."""
+        if answer.stored:
+            return self._stored(visit, answer)[0]
         headers = [*self._headers.answer, *answer.headers]
         if size is not None:
             headers.append((b"content-length", b"%d" % size))
@@ -54,6 +58,14 @@ class Replies:
         """The answer to a preflight request of a listed origin."""
         origin = visit.request.fields[b"origin"]
         return self._reply(visit, 204, [*self._headers.bare, *self._headers.for_preflight(origin)], b"")
+
+    def _stored(self, visit: Visit, answer: Answer) -> Reply:
+        """A snapshot's answer: its own headers are complete."""
+        of_node = self._headers.stored if answer.status == 200 else self._headers.not_modified
+        if answer.body is None:
+            return self._reply(visit, answer.status, [*of_node, *answer.headers], b"")
+        visit.row_count = answer.row_count
+        return self._reply(visit, answer.status, [*of_node, *answer.headers], answer.body)
 
     def _failure(self, visit: Visit, status: int, headers: list[Header], body: bytes) -> Reply:
         headers.append((b"content-length", b"%d" % len(body)))

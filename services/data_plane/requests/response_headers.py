@@ -12,10 +12,10 @@ SECURITY: tuple[Header, ...] = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 STRICT_TRANSPORT: Header = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-CACHING: tuple[Header, ...] = (
-    (b"cache-control", b"private, no-store"),
-    (b"vary", b"Authorization, X-Api-Key, Accept-Encoding, Origin"),
-)
+_VARY: Header = (b"vary", b"Authorization, X-Api-Key, Accept-Encoding, Origin")
+CACHING: tuple[Header, ...] = ((b"cache-control", b"private, no-store"), _VARY)
+CACHING_STORED: tuple[Header, ...] = ((b"cache-control", b"private, no-cache"), _VARY)
+"""Of snapshots: a client may keep them, and asks each time whether there is another one."""
 JSON: Header = (b"content-type", b"application/json")
 PROBLEM: Header = (b"content-type", MEDIA_TYPE.encode("ascii"))
 
@@ -35,10 +35,13 @@ class ResponseHeaders:
     """Precomputed lists; `answer` and `problem` differ in the media type alone."""
 
     def __init__(self, *, security_headers: bool, cors_origins: tuple[str, ...]) -> None:
-        common = (*CACHING, *(SECURITY if security_headers else ()))
+        security = SECURITY if security_headers else ()
+        common = (*CACHING, *security)
         self.answer: tuple[Header, ...] = (JSON, *common)
         self.problem: tuple[Header, ...] = (PROBLEM, *common)
         self.bare: tuple[Header, ...] = common
+        self.not_modified: tuple[Header, ...] = (*CACHING_STORED, *security)
+        self.stored: tuple[Header, ...] = (JSON, *self.not_modified)
         self._strict_transport = security_headers
         self._origins: frozenset[bytes] = frozenset()
         self.let_in(cors_origins)

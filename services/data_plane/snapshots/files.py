@@ -54,9 +54,14 @@ class SnapshotFiles:
         with self._lock:
             return sum(self._sizes.values())
 
+    def fits(self, size: int) -> bool:
+        """Whether `size` more bytes fit."""
+        return self.used_bytes + size <= self._bytes_max
+
     def open(self) -> list[tuple[str, str]]:
         """Make the directory, drop what was half written; (endpoint id, snapshot id) of the headers found."""
         found: list[tuple[str, str]] = []
+        bodies: list[tuple[Path, tuple[str, str]]] = []
         with as_failed():
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in sorted(self._directory.iterdir()):
@@ -72,6 +77,12 @@ class SnapshotFiles:
                     self._sizes[path.name] = path.stat().st_size
                 if parts[2] == _HEADER:
                     found.append((parts[0], parts[1]))
+                else:
+                    bodies.append((path, (parts[0], parts[1])))
+        owners = set(found)
+        for path, owner in bodies:
+            if owner not in owners:
+                self._forget(path)
         return found
 
     def header(self, endpoint_id: str, snapshot_id: str) -> bytes:
@@ -100,7 +111,7 @@ class SnapshotFiles:
         """Decode the text once and keep it beside the encodings, compared with the header's size and checksum."""
         with self._begin(self._name(header, IDENTITY), header.rows_bytes) as writing, self.decoded(header) as text:
             crc32, size = 0, 0
-            while chunk := next_decoded(text):
+            while chunk := next_bytes(text):
                 size += len(chunk)
                 crc32 = zlib.crc32(chunk, crc32)
                 if size > header.rows_bytes:
@@ -141,16 +152,11 @@ class SnapshotFiles:
     def remove(self, endpoint_id: str, snapshot_id: str) -> None:
         """Take everything of a snapshot away, the header first."""
         for suffix in (_HEADER, *ENCODINGS, IDENTITY):
-            path = self._path(endpoint_id, snapshot_id, suffix)
-            _remove(path)
-            with self._lock:
-                self._sizes.pop(path.name, None)
+            self._forget(self._path(endpoint_id, snapshot_id, suffix))
 
     def remove_identity(self, header: SnapshotHeader) -> None:
         """Take only the plain text away; it can be made again."""
-        _remove(self._path_of(header, IDENTITY))
-        with self._lock:
-            self._sizes.pop(self._name(header, IDENTITY), None)
+        self._forget(self._path_of(header, IDENTITY))
 
     def _begin(self, name: str, size: int) -> Writing:
         with self._lock:
@@ -174,6 +180,11 @@ class SnapshotFiles:
                 give_up()
                 raise
 
+    def _forget(self, path: Path) -> None:
+        _remove(path)
+        with self._lock:
+            self._sizes.pop(path.name, None)
+
     def _name(self, header: SnapshotHeader, suffix: str) -> str:
         return f"{header.endpoint_id}.{header.snapshot_id}.{suffix}"
 
@@ -195,8 +206,8 @@ def read_up_to(file: Text, size: int) -> bytes:
     return b"".join(chunks)
 
 
-def next_decoded(text: Text) -> bytes:
-    """The next bytes of a text that is decoded while it is read; empty at the end. Raises `FilesFailed`."""
+def next_bytes(text: Text) -> bytes:
+    """The next bytes, `READ_BYTES` at most; empty at the end. Raises `FilesFailed`."""
     with as_failed():
         return text.read(READ_BYTES)
 

@@ -34,6 +34,12 @@ class Writing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; without `finish` before it, nothing of it stays. May be called again."""
+        if self._file.closed:
+            return
         with contextlib.suppress(OSError):
             self._file.close()
         if not self._named:

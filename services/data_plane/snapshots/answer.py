@@ -1,0 +1,107 @@
+"""A stored result for one request: the ready-made bytes and a tail that says how old they are."""
+
+import asyncio
+import time
+
+from data_plane.catalogs.route import Route
+from data_plane.requests.answers import Answer
+from data_plane.requests.asgi import Receive
+from data_plane.requests.disconnects import Disconnects, Watched
+from data_plane.requests.ready_body import AT_ONCE_BYTES_MAX
+from data_plane.requests.request import Request
+from data_plane.requests.response_headers import Header
+from data_plane.snapshots.body import StoredBody
+from data_plane.snapshots.failures import FilesFailed
+from data_plane.snapshots.memory import Held
+from data_plane.snapshots.negotiation import conditions, encoding_for, holds
+from data_plane.snapshots.shelf import Entry, Shelf, TextReader
+from qg_bundle.snapshots.encoding import Tails
+from qg_core.errors import ConnectionUnavailable, QueryTimedOut, SnapshotMissing
+from qg_core.snapshots import IDENTITY
+from qg_oracle.deadlines import Deadline
+
+RETRY_AFTER_S = 10
+"""Until there is one: nobody here knows when that will be."""
+
+ATTEMPTS = 2
+"""The files of a snapshot go when a newer one has come: then that one is there."""
+
+
+class StoredAnswers:
+    """Answers requests from this node's shelf."""
+
+    def __init__(self, shelf: Shelf, disconnects: Disconnects) -> None:
+        self._shelf = shelf
+        self._disconnects = disconnects
+        self._tails = Tails()
+
+    async def answer(self, route: Route, request: Request, receive: Receive, deadline: Deadline) -> Answer:
+        """The newest snapshot of the endpoint, or 304 when the client has it.
+
+        Raises `SnapshotMissing` when there is none that the current definition produced, `ConnectionUnavailable` as
+        for a live query, `QueryTimedOut`.
+        """
+        if route.target is None:
+            raise ConnectionUnavailable
+        for attempt in range(1, ATTEMPTS + 1):
+            entry = self._shelf.entries.get(route.endpoint.id)
+            if entry is None or entry.header.producer != route.producer:
+                break
+            try:
+                return await self._answer(entry, route, request, receive, deadline)
+            except FilesFailed as failed:
+                if attempt == ATTEMPTS:
+                    raise SnapshotMissing(retry_after_s=RETRY_AFTER_S) from failed
+        raise SnapshotMissing(retry_after_s=RETRY_AFTER_S)
+
+    async def _answer(
+        self, entry: Entry, route: Route, request: Request, receive: Receive, deadline: Deadline
+    ) -> Answer:
+        accepted, versions = conditions(request.headers)
+        etag = b'W/"%b-%b"' % (entry.etag, route.shape.etag_part)
+        if versions is not None and holds(versions, etag):
+            return Answer((*route.shape.headers, (b"etag", etag)), stored=True, status=304)
+        header = entry.header
+        encoding = encoding_for(accepted)
+        age_s = max(0, int(time.time() - header.created_at))
+        only_head = request.method == "HEAD"
+        held = self._shelf.memory.get((header.snapshot_id, encoding))
+        if held is not None and held.age_s == age_s and held.shape is route.shape and not only_head:
+            # Made within this second, for this shape.
+            ready = held.answer
+            if ready is not None:
+                return ready
+        tail = self._tails.with_tail(
+            encoding, route.shape.stored_tail(header, age_s), header.rows_bytes, header.rows_crc32
+        )
+        stored_size = header.rows_bytes if encoding == IDENTITY else header.encodings[encoding].size
+        headers = _headers(route, etag, encoding, stored_size + len(tail))
+        if only_head:
+            return Answer(headers, stored=True)
+        stored = held or await self._found(entry, encoding, deadline)
+        if isinstance(stored, Held) and stored_size + len(tail) <= AT_ONCE_BYTES_MAX:
+            answer = Answer(headers, stored.stored + tail, header.row_count, stored=True)
+            stored.answer, stored.shape, stored.age_s = answer, route.shape, age_s
+            return answer
+        large = StoredBody(
+            stored.stored if isinstance(stored, Held) else stored,
+            stored_size,
+            tail,
+            header.row_count,
+            deadline,
+            Watched(receive, request.started),
+            self._disconnects,
+        )
+        return Answer(headers, large=large, stored=True)
+
+    async def _found(self, entry: Entry, encoding: str, deadline: Deadline) -> Held | TextReader:
+        try:
+            async with asyncio.timeout(deadline.left_s()):
+                return await self._shelf.held(entry, encoding) or await self._shelf.stream(entry, encoding)
+        except TimeoutError:
+            raise QueryTimedOut("The snapshot was not read in time.") from None
+
+
+def _headers(route: Route, etag: bytes, encoding: str, size: int) -> tuple[Header, ...]:
+    own = (*route.shape.headers, (b"etag", etag), (b"content-length", b"%d" % size))
+    return own if encoding == IDENTITY else (*own, (b"content-encoding", encoding.encode("ascii")))
