@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from data_plane import collector
+from data_plane.access_log.recorder import make_recorder
 from data_plane.catalogs.catalog import Catalog, CatalogBuilder
 from data_plane.database_events import observe_databases
 from data_plane.gateway import Gateway
@@ -67,15 +68,23 @@ class Node:
             observe=observe,
             on_swap=self._on_swap,
         )
-        self.reporting = Reporting(
-            self.redis,
-            self.refresher,
-            node=kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE),
-            version=version("querygateway"),
-        )
+        node = kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE)
+        self.reporting = Reporting(self.redis, self.refresher, node=node, version=version("querygateway"))
         self.disconnects = Disconnects()
         self.gate = NodeGate(settings.requests_in_flight_max)
-        self.request_log = RequestLog(observe)
+        self.recorder = (
+            make_recorder(
+                settings.state_dir,
+                settings.access_log_bytes_max,
+                redis=self.redis,
+                node=node,
+                seal_keys=settings.bundle_seal_keys,
+                observe=observe,
+            )
+            if settings.access_log
+            else None
+        )
+        self.request_log = RequestLog(observe, self.recorder)
         self.gateway = self._gateway()
         _bind_states(observe.metrics, self)
 
@@ -87,6 +96,8 @@ class Node:
             await self.refresher.boot()
             self.refresher.start()
             self.reporting.start()
+            if self.recorder is not None:
+                await self.recorder.start()
             collector.settle()
             started = time.monotonic()
             outcome = await serve(
@@ -110,6 +121,8 @@ class Node:
         finally:
             watching.cancel()
             self.request_log.flush()
+            if self.recorder is not None:
+                await self.recorder.close()
             await self.reporting.close()
             await self.refresher.close()
             await self.pools.close(POOLS_CLOSE_S)
@@ -211,3 +224,10 @@ def _bind_states(metrics: Metrics, node: Node) -> None:
     metrics.bind("qg_pool_sessions_open", lambda: of_pools("open"))
     metrics.bind("qg_pool_sessions_busy", lambda: of_pools("busy"))
     metrics.bind("qg_pool_waiting", lambda: of_pools("waiting"))
+    recorder = node.recorder
+    if recorder is not None:
+        metrics.bind("qg_access_segment_bytes", lambda: recorder.segment_bytes)
+        metrics.bind("qg_access_events_waiting", lambda: recorder.events_waiting)
+        metrics.bind("qg_access_events_dropped_total", lambda: recorder.events_dropped)
+        metrics.bind("qg_access_events_gap_total", lambda: recorder.events_gap)
+        metrics.bind("qg_access_outstanding_bytes", lambda: recorder.outstanding_bytes)

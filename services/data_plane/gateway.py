@@ -57,6 +57,7 @@ class Gateway:
         request = Request(scope)
         visit = Visit(request, self._client_address(request.peer, request.fields.get(b"x-forwarded-for")))
         self._gate.enter()
+        self._request_log.begin()
         try:
             reply = await self._reply(visit, receive, send)
             if reply is not None:

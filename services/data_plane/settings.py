@@ -42,6 +42,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sign_in_failures_credential_max: int
     sign_in_failures_address_max: int
     sign_in_forgeries_address_max: int
+    access_log: bool
+    access_log_bytes_max: int
 
 
 def _staleness(value: str) -> int | None:
@@ -199,6 +201,20 @@ VARIABLES: tuple[Variable, ...] = (
         description="Refused keys and tokens from one address within the window; then they get 429 instead of 401.",
     ),
     *listener_variables(port=8080, port_for="Port for consumers."),
+    Variable(
+        name="ACCESS_LOG",
+        field="access_log",
+        parse=boolean,
+        default="true",
+        description="Whether requests are recorded for the access log: in STATE_DIR, and on to the workers.",
+    ),
+    Variable(
+        name="ACCESS_LOG_BYTES_MAX",
+        field="access_log_bytes_max",
+        parse=integer(1_048_576, 1_099_511_627_776),
+        default="268435456",
+        description="Bytes of access events kept in STATE_DIR until they are stored; beyond, the oldest are dropped.",
+    ),
     *process_variables(ops_port=9080),
 )
 

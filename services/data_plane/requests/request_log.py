@@ -6,7 +6,9 @@ process loses no more than the log's own buffer does.
 """
 
 import asyncio
+import time
 
+from data_plane.access_log.recorder import Recorder
 from data_plane.requests.visit import Visit
 from qg_telemetry.events import Observe
 
@@ -17,12 +19,20 @@ WAITING_MAX = 256
 class RequestLog:
     """Call `add` in the event loop; `flush` before the process ends."""
 
-    def __init__(self, observe: Observe) -> None:
+    def __init__(self, observe: Observe, recorder: Recorder | None = None) -> None:
         self._observe = observe
+        self._recorder = recorder
         self._waiting: list[Visit] = []
+
+    def begin(self) -> None:
+        """A request has arrived; `add` must follow."""
+        if self._recorder is not None:
+            self._recorder.begin()
 
     def add(self, visit: Visit) -> None:
         """Take a request that is over (`visit.ended` is set)."""
+        if self._recorder is not None:
+            visit.sequence = self._recorder.end()
         waiting = self._waiting
         waiting.append(visit)
         if len(waiting) == 1:
@@ -33,5 +43,16 @@ class RequestLog:
     def flush(self) -> None:
         """Say what has happened so far."""
         waiting, self._waiting = self._waiting, []
+        recorder = self._recorder
+        if recorder is None:
+            for visit in waiting:
+                self._observe(visit.served())
+            return
+        wall_clock_ahead_s = time.time() - time.monotonic()
+        recorded = []
         for visit in waiting:
-            self._observe(visit.served())
+            served = visit.served()
+            self._observe(served)
+            recorded.append(visit.recorded(served, wall_clock_ahead_s))
+        if recorded:
+            recorder.record(recorded)

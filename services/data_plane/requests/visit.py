@@ -3,9 +3,17 @@
 from data_plane.catalogs.catalog import Catalog
 from data_plane.catalogs.route import Route
 from data_plane.requests.request import Request
+from qg_core.access_events import (
+    METHOD_LENGTH_MAX,
+    PATH_LENGTH_MAX,
+    PRINCIPAL_LENGTH_MAX,
+    REMOTE_IP_LENGTH_MAX,
+    AccessEvent,
+)
 from qg_core.errors import GatewayError
 from qg_security.principals import Principal
 from qg_telemetry.events import RequestServed
+from qg_telemetry.redaction import clean
 
 OUTCOME_OK = "ok"
 OUTCOME_REFUSED = "refused"
@@ -15,15 +23,11 @@ OUTCOME_ABORTED = "aborted"
 STATUS_CLIENT_GONE = 499
 """What the request line says when nobody was left to answer; never sent."""
 
-PATH_LOGGED_MAX = 512
-METHOD_LOGGED_MAX = 16
-"""A method may be any token that fits into a request's head."""
-
 
 class Visit:
     """Filled in by the gateway and the pipeline alone, as the request passes through them.
 
-    `ended` is on `time.monotonic()`'s clock, in seconds.
+    `ended` is on `time.monotonic()`'s clock, in seconds; `sequence` its number in the access log, 0 before it is over.
     """
 
     __slots__ = (
@@ -37,6 +41,7 @@ class Visit:
         "request",
         "route",
         "row_count",
+        "sequence",
         "status",
         "user",
     )
@@ -54,6 +59,7 @@ class Visit:
         self.error: GatewayError | None = None
         self.aborted = False
         self.ended = request.started
+        self.sequence = 0
 
     def served(self) -> RequestServed:
         """The one event of this request."""
@@ -66,8 +72,8 @@ class Visit:
             user=self.user,
             endpoint=None if route is None else route.endpoint.name,
             endpoint_id=None if route is None else route.endpoint.id,
-            method=request.method[:METHOD_LOGGED_MAX],
-            path=request.raw_path[:PATH_LOGGED_MAX].decode("latin-1"),
+            method=request.method[:METHOD_LENGTH_MAX],
+            path=request.raw_path[:PATH_LENGTH_MAX].decode("latin-1"),
             client_ip=self.client_ip,
             status=self.status,
             duration_ms=round((self.ended - request.started) * 1000, 3),
@@ -79,6 +85,30 @@ class Visit:
             ora_code=None if error is None else error.cause_code,
             auth_method_id=None if principal is None else principal.auth_method_id,
             aborted=self.aborted,
+        )
+
+    def recorded(self, served: RequestServed, wall_clock_ahead_s: float) -> AccessEvent:
+        """The same for the access log; `wall_clock_ahead_s` is what to add to the monotonic clock for Unix seconds.
+
+        Every text is cut to its length, and the path is cleaned as in the log: callers put secrets there.
+        """
+        principal = self.principal
+        return AccessEvent(
+            self.sequence,
+            self.ended + wall_clock_ahead_s,
+            served.request_id,
+            served.endpoint_id,
+            clean(served.path)[:PATH_LENGTH_MAX],
+            served.method,
+            None if principal is None else principal.tag[:PRINCIPAL_LENGTH_MAX],
+            served.auth_method_id,
+            None if principal is None else principal.credential_id,
+            served.client_ip[:REMOTE_IP_LENGTH_MAX],
+            served.status,
+            served.duration_ms,
+            served.row_count,
+            served.bytes,
+            served.revision,
         )
 
     def _outcome(self) -> str:

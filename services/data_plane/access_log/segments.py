@@ -1,0 +1,216 @@
+"""The files of one log: lines in ascending order of their numbers, appended, read after any number, dropped in front.
+
+Blocking, and for one thread. What a file holds is known from its own lines, so nothing else has to be written beside
+it; a line that a kill tore is cut off when the files are opened again.
+"""
+
+import contextlib
+import os
+import re
+from bisect import bisect_right
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from qg_core.access_events import LINE_BYTES_MAX
+
+SEGMENT_BYTES_MAX = 4_194_304
+_MARK_BYTES = 65_536
+"""So much of a file lies between two places that are known by number."""
+
+_SUFFIX = ".lines"
+_NUMBER = re.compile(rb"\[([1-9][0-9]{0,14}),")
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One event as it was written, without its newline."""
+
+    number: int
+    text: bytes
+
+
+class _Segment:
+    """One file. `marks`: numbers of some lines, and where those begin."""
+
+    __slots__ = ("count", "first", "last", "mark_numbers", "mark_offsets", "path", "size")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.count = 0
+        self.first = 0
+        self.last = 0
+        self.mark_numbers: list[int] = []
+        self.mark_offsets: list[int] = []
+
+    def note(self, first: int, last: int, count: int, size: int) -> None:
+        """Lines `first` to `last` were added."""
+        if not self.count:
+            self.first = first
+        if not self.mark_offsets or self.size - self.mark_offsets[-1] >= _MARK_BYTES:
+            self.mark_numbers.append(first)
+            self.mark_offsets.append(self.size)
+        self.last = last
+        self.count += count
+        self.size += size
+
+    def stretch_of(self, number: int) -> tuple[int, int]:
+        """Two places: the first line after `number` begins neither before the first nor after the second."""
+        following = bisect_right(self.mark_numbers, number)
+        end = self.mark_offsets[following] if following < len(self.mark_offsets) else self.size
+        return self.mark_offsets[max(following - 1, 0)], end
+
+
+class Segments:
+    """Raises `OSError` throughout."""
+
+    def __init__(self, directory: Path, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
+        self._directory = directory
+        self._segment_bytes_max = segment_bytes_max
+        self._segments: deque[_Segment] = deque()
+        self._descriptor: int | None = None
+        self.bytes = 0
+
+    @property
+    def first(self) -> int:
+        """The number of the first line, 0 when there is none; also for a glance from another thread."""
+        with contextlib.suppress(IndexError):
+            return self._segments[0].first
+        return 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last line, 0 when there is none."""
+        return self._segments[-1].last if self._segments else 0
+
+    def open(self) -> int:
+        """Read what earlier runs left here; how many lines had to be thrown away, torn last ones not counted."""
+        thrown_away = 0
+        for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
+            segment, bad = _read_segment(path, self.last)
+            thrown_away += bad
+            if segment.count:
+                self._segments.append(segment)
+                self.bytes += segment.size
+            else:
+                path.unlink()
+        return thrown_away
+
+    def append(self, lines: bytes, first: int, last: int, count: int) -> None:
+        """Add lines `first` to `last`, each with its newline: all of them or, when this raises, none."""
+        if self._descriptor is None or self._segments[-1].size + len(lines) > self._segment_bytes_max:
+            self._begin_segment(first)
+        segment = self._segments[-1]
+        try:
+            _write_all(self._descriptor, lines)
+        except OSError:
+            self._cut_back(segment)
+            raise
+        segment.note(first, last, count, len(lines))
+        self.bytes += len(lines)
+
+    def lines_after(self, number: int, *, lines_max: int, bytes_max: int) -> list[Line]:
+        """The next lines after `number`: some, as far as one file and the limits go; none when there are none."""
+        for segment in self._segments:
+            if segment.last > number:
+                found = _lines_of(segment, number, lines_max, bytes_max)
+                if found:
+                    return found
+        return []
+
+    def drop_up_to(self, number: int) -> None:
+        """Remove the files that hold nothing after `number`."""
+        while self._segments and self._segments[0].last <= number:
+            if len(self._segments) == 1 and self._descriptor is not None and self._segments[0].size < _MARK_BYTES:
+                return  # the one that is being written, and small: a file a second would not be worth it
+            self._drop_first()
+
+    def drop_oldest(self, stored: int) -> tuple[int, int]:
+        """Remove the oldest file: how many lines after `stored` are lost with it, and the last number in it."""
+        segment = self._segments[0]
+        lost = segment.count
+        if segment.first <= stored:
+            lost = len(_lines_of(segment, stored, segment.count, segment.size)) if segment.last > stored else 0
+        self._drop_first()
+        return lost, segment.last
+
+    def close(self) -> None:
+        """Close the file that is being written."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _begin_segment(self, first: int) -> None:
+        self.close()
+        path = self._directory / f"{first:015d}{_SUFFIX}"
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        self._segments.append(_Segment(path))
+
+    def _drop_first(self) -> None:
+        segment = self._segments[0]
+        if len(self._segments) == 1:
+            self.close()
+        segment.path.unlink(missing_ok=True)
+        self._segments.popleft()
+        self.bytes -= segment.size
+
+    def _cut_back(self, segment: _Segment) -> None:
+        """Take off what a failed write left. Where even that fails, later lines go into another file."""
+        if not segment.count:
+            self.close()
+            self._segments.pop()
+            with contextlib.suppress(OSError):
+                segment.path.unlink(missing_ok=True)
+            return
+        try:
+            os.ftruncate(self._descriptor, segment.size)  # type: ignore[arg-type]  # append has just opened it
+        except OSError:
+            self.close()
+
+
+def _write_all(descriptor: int | None, body: bytes) -> None:
+    left = memoryview(body)
+    while left:
+        left = left[os.write(descriptor, left) :]  # type: ignore[arg-type]  # as above
+
+
+def _read_segment(path: Path, after: int) -> tuple[_Segment, int]:
+    """The file as far as its lines ascend from `after`, the rest of it cut off; and how many lines that rest had."""
+    segment = _Segment(path)
+    body = path.read_bytes()
+    end = body.rfind(b"\n") + 1
+    previous = after
+    while segment.size < end:
+        line_end = body.find(b"\n", segment.size, segment.size + LINE_BYTES_MAX + 1) + 1
+        number = _number_at(body, segment.size)
+        if not line_end or number is None or number <= previous:
+            break
+        segment.note(number, number, 1, line_end - segment.size)
+        previous = number
+    if segment.size < len(body):
+        os.truncate(path, segment.size)
+    return segment, body.count(b"\n", segment.size, end)
+
+
+def _lines_of(segment: _Segment, number: int, lines_max: int, bytes_max: int) -> list[Line]:
+    begin, end = segment.stretch_of(number)
+    with segment.path.open("rb") as file:
+        file.seek(begin)
+        body = file.read(min(end + bytes_max, segment.size) - begin)
+    found: list[Line] = []
+    size = 0
+    for text in body[: body.rfind(b"\n") + 1].split(b"\n")[:-1]:
+        found_number = _number_at(text, 0)
+        if found_number is None or found_number <= number:
+            continue
+        size += len(text) + 1
+        if size > bytes_max or len(found) == lines_max:
+            break
+        found.append(Line(found_number, text))
+    return found
+
+
+def _number_at(body: bytes, offset: int) -> int | None:
+    found = _NUMBER.match(body, offset)
+    return int(found[1]) if found is not None else None

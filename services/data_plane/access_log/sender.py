@@ -1,0 +1,136 @@
+"""Sends what the files hold, reads how far it is stored, and sends again what got lost on the way.
+
+Redis may be away, hang, be emptied or full: nothing here waits on it for long, nothing is given up, and nothing of it
+reaches a request.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from data_plane.access_log.batches import Prepared, next_batch
+from data_plane.access_log.disk_thread import DiskThread
+from data_plane.access_log.log import Log
+from data_plane.access_log.logs import Logs
+from data_plane.access_log.outbox import Outbox, Sent
+from qg_bundle.access.codec import PersistedRefused, read_persisted
+from qg_bundle.access.writer import append_batch, is_in_stream, persisted_of
+from qg_core.signatures import Tagger
+from qg_telemetry.events import AccessBatchesLost, AccessWatermarkRefused, Observe
+
+WATERMARK_EVERY_S = 1.0
+
+ResultT = TypeVar("ResultT")
+
+
+class FilesFailed(Exception):
+    """The disk does not do what it should."""
+
+
+class Sender:
+    """One pass after another over all logs; `step` raises what went wrong and loses nothing."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        disk: DiskThread,
+        logs: Logs,
+        *,
+        node: str,
+        batch_tags: Tagger,
+        persisted_tags: Tagger,
+        observe: Observe,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._disk = disk
+        self._logs = logs
+        self._node = node
+        self._batch_tags = batch_tags
+        self._persisted_tags = persisted_tags
+        self._observe = observe
+        self._now = now
+        self._outboxes: dict[str, Outbox] = {}
+        self._read_at = float("-inf")
+        self._refused: dict[str, bytes] = {}
+
+    def stored(self, log_id: str) -> int:
+        """How far a log is known to be stored; from any thread."""
+        outbox = self._outboxes.get(log_id)
+        return outbox.stored if outbox is not None else 0
+
+    @property
+    def outstanding_bytes(self) -> int:
+        """Sent and not known to be stored, over all logs."""
+        return sum(outbox.outstanding_bytes for outbox in self._outboxes.values())
+
+    async def step(self) -> None:
+        """Look how far the logs are stored, send what may be sent. Raises one of `LINK_ERRORS`, `FilesFailed`."""
+        logs = self._logs.all
+        if self._now() - self._read_at >= WATERMARK_EVERY_S:
+            for log in logs:
+                await self._follow(log)
+            self._read_at = self._now()
+        for log in logs:
+            if log.log_id in self._outboxes:
+                await self._send(log, self._outboxes[log.log_id])
+
+    async def _follow(self, log: Log) -> None:
+        """Take the watermark; nothing of a log is sent before it was looked for once."""
+        outbox = self._outboxes.get(log.log_id)
+        if outbox is None:
+            outbox = Outbox(self._now())
+        elif outbox.oldest is None and not log.segments.bytes:
+            return  # nothing is out and nothing is left
+        value = await persisted_of(self._redis, log.log_id)
+        self._outboxes[log.log_id] = outbox
+        if value is not None and self._take_watermark(log, outbox, value):
+            await self._on_disk(partial(log.segments.drop_up_to, outbox.stored))
+        if log is not self._logs.current and log.gone_up_to <= outbox.stored:
+            await self._on_disk(partial(self._logs.remove, log))
+            del self._outboxes[log.log_id]
+            return
+        await self._look_for_lost(log, outbox)
+
+    def _take_watermark(self, log: Log, outbox: Outbox, value: bytes) -> bool:
+        try:
+            number = read_persisted(self._persisted_tags, log.log_id, value)
+        except PersistedRefused as error:
+            if self._refused.get(log.log_id) != value:
+                self._refused[log.log_id] = value
+                self._observe(AccessWatermarkRefused(log_id=log.log_id, detail=str(error)))
+            return False
+        return outbox.note_stored(number, self._now())
+
+    async def _look_for_lost(self, log: Log, outbox: Outbox) -> None:
+        now = self._now()
+        oldest = outbox.oldest
+        if oldest is None or not outbox.may_be_lost(now):
+            return
+        if await is_in_stream(self._redis, oldest.entry_id):
+            if not outbox.is_overdue(now):
+                return
+            reason = "overdue"
+        else:
+            reason = "gone"
+        self._observe(AccessBatchesLost(log_id=log.log_id, after=outbox.stored, reason=reason))
+        outbox.send_again(now)
+
+    async def _send(self, log: Log, outbox: Outbox) -> None:
+        while not outbox.is_full and (prepared := await self._on_disk(partial(self._next_batch, log, outbox))):
+            entry_id = await append_batch(self._redis, prepared.fields)
+            outbox.note_sent(Sent(entry_id, prepared.last, prepared.bytes), prepared.base, self._now())
+
+    def _next_batch(self, log: Log, outbox: Outbox) -> Prepared | None:
+        return next_batch(
+            log, self._batch_tags, self._node, sent=outbox.sent, stored=outbox.stored, announced=outbox.announced
+        )
+
+    async def _on_disk(self, call: Callable[[], ResultT]) -> ResultT:
+        try:
+            return await self._disk.run(call)
+        except OSError as error:
+            raise FilesFailed(str(error)) from error
