@@ -39,7 +39,7 @@ class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     unusable: tuple[str, ...] = ()
     """`kind:id` of at most 20 subjects of the catalog that this node can't use."""
     wanted: tuple[str, ...] = ()
-    """At most 20 parts that this node could not read or that did not verify, to be put again by a control plane:
-    `spec:<digest>`, `delta:<revision>`, `checkpoint:<revision>`."""
+    """At most 20 parts that this node could not read or that did not verify, to be put again:
+    `spec:<digest>`, `delta:<revision>`, `checkpoint:<revision>`, `snapshot:<endpoint id>`."""
     beacon: bytes = b""
     """The newest verified beacon, as it was signed: what proves `highest_seen` to a control plane that was restored."""

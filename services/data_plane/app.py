@@ -28,6 +28,7 @@ from data_plane.requests.refuse_flood import FloodLimits, RefuseFlood
 from data_plane.requests.request_log import RequestLog
 from data_plane.requests.response_headers import ResponseHeaders
 from data_plane.settings import Settings
+from data_plane.snapshots.parts import Snapshots
 from data_plane.stored_settings import StoredSettings
 from qg_bundle.link import open_link
 from qg_oracle.pools import Pools
@@ -68,9 +69,22 @@ class Node:
             observe=observe,
             on_swap=self._on_swap,
         )
-        node = kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE)
-        self.reporting = Reporting(self.redis, self.refresher, node=node, version=version("querygateway"))
         self.disconnects = Disconnects()
+        self.snapshots = Snapshots(
+            self.redis,
+            self.refresher,
+            self.disconnects,
+            observe,
+            gateway_id=settings.gateway_id,
+            seal_keys=settings.bundle_seal_keys,
+            state_dir=settings.state_dir,
+            disk_bytes_max=settings.snapshots_disk_bytes_max,
+            cache_bytes=settings.snapshot_cache_bytes,
+        )
+        node = kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE)
+        self.reporting = Reporting(
+            self.redis, self.refresher, node=node, version=version("querygateway"), also=self.snapshots.follower
+        )
         self.gate = NodeGate(settings.requests_in_flight_max)
         self.recorder = (
             make_recorder(
@@ -96,6 +110,8 @@ class Node:
             await self.refresher.boot()
             self.refresher.start()
             self.reporting.start()
+            await self.snapshots.follower.boot()
+            self.snapshots.follower.start()
             if self.recorder is not None:
                 await self.recorder.start()
             collector.settle()
@@ -123,6 +139,7 @@ class Node:
             self.request_log.flush()
             if self.recorder is not None:
                 await self.recorder.close()
+            await self.snapshots.follower.close()
             await self.reporting.close()
             await self.refresher.close()
             await self.pools.close(POOLS_CLOSE_S)
@@ -156,6 +173,7 @@ class Node:
             Admission(self._observe),
             Authentication(RefuseFlood(limits), waits, self._observe),
             live,
+            self.snapshots.answers,
             cors=headers.cors,
         )
         self.stored_settings = StoredSettings(
@@ -179,6 +197,7 @@ class Node:
     def _on_swap(self, catalog: Catalog) -> None:
         self.stored_settings.apply(catalog)
         self.pools.retire([self.pools.fingerprint(target) for target in catalog.targets])
+        self.snapshots.follower.wake()
 
     def _tell_started(self) -> None:
         settings = self._settings
@@ -224,6 +243,7 @@ def _bind_states(metrics: Metrics, node: Node) -> None:
     metrics.bind("qg_pool_sessions_open", lambda: of_pools("open"))
     metrics.bind("qg_pool_sessions_busy", lambda: of_pools("busy"))
     metrics.bind("qg_pool_waiting", lambda: of_pools("waiting"))
+    node.snapshots.bind_states(metrics)
     recorder = node.recorder
     if recorder is not None:
         metrics.bind("qg_access_segment_bytes", lambda: recorder.segment_bytes)

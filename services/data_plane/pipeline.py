@@ -13,7 +13,8 @@ from data_plane.requests.bind import bind
 from data_plane.requests.live import Live
 from data_plane.requests.routes import match
 from data_plane.requests.visit import Visit
-from qg_core.errors import CatalogStale, SnapshotMissing, SpecUnusable
+from data_plane.snapshots.answer import StoredAnswers
+from qg_core.errors import CatalogStale, SpecUnusable
 from qg_core.specs import DataStrategy
 from qg_security.principals import Principal
 
@@ -22,15 +23,23 @@ PUBLIC = "public"
 
 
 class Pipeline:
-    """match -> authenticate (recall, refuse_flood, verify) -> bind -> execute -> render."""
+    """match -> authenticate (recall, refuse_flood, verify) -> bind -> execute | snapshot -> render."""
 
     def __init__(
-        self, refresher: Refresher, admission: Admission, authentication: Authentication, live: Live, *, cors: bool
+        self,
+        refresher: Refresher,
+        admission: Admission,
+        authentication: Authentication,
+        live: Live,
+        stored: StoredAnswers,
+        *,
+        cors: bool,
     ) -> None:
         self._refresher = refresher
         self._admission = admission
         self._authentication = authentication
         self._live = live
+        self._stored = stored
         self.cors = cors
         """Whether pages of any origin are let in, so that OPTIONS is among the methods; follows the settings."""
 
@@ -47,7 +56,7 @@ class Pipeline:
             visit.user = principal.tag
         binds = bind(route, request.query_string)
         if route.endpoint.data_strategy is DataStrategy.SNAPSHOT:
-            raise SnapshotMissing
+            return await self._stored.answer(route, request, receive, self._live.deadline(route, request))
         if request.method == "HEAD":
             return Answer(route.shape.headers)
         return await self._live.answer(route, binds, request, visit.user or PUBLIC, receive)

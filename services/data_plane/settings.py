@@ -35,6 +35,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...]
     query_timeout_max_ms: int
     requests_in_flight_max: int
+    snapshot_cache_bytes: int
+    snapshots_disk_bytes_max: int
     verified_credentials_max: int
     bcrypt_threads: int
     bcrypt_queue_max: int
@@ -150,6 +152,20 @@ VARIABLES: tuple[Variable, ...] = (
         parse=integer(1, 100_000),
         default="1000",
         description="Requests handled at once; further ones are answered 503 `node_busy`.",
+    ),
+    Variable(
+        name="SNAPSHOT_CACHE_BYTES",
+        field="snapshot_cache_bytes",
+        parse=integer(0, 17_179_869_184),
+        default="67108864",
+        description="Bytes of memory for snapshots; one larger than a quarter of it is read from disk as it is sent.",
+    ),
+    Variable(
+        name="SNAPSHOTS_DISK_BYTES_MAX",
+        field="snapshots_disk_bytes_max",
+        parse=integer(65_536, 1_099_511_627_776),
+        default="2147483648",
+        description="Bytes of STATE_DIR for snapshots; one that does not fit is not taken, the one before stays.",
     ),
     Variable(
         name="VERIFIED_CREDENTIALS_MAX",

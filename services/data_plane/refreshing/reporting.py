@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from redis.asyncio import Redis
 
@@ -18,6 +19,16 @@ EVERY_S = 3.0
 SPACING_MIN_S = 0.1
 CLOSE_WAIT_S = 1.0
 ERROR_LENGTH_MAX = 500
+WANTED_MAX = 20
+
+
+class AlsoRefused(Protocol):
+    """What else of this node reads from Redis and may find it missing or altered."""
+
+    @property
+    def wanted(self) -> tuple[str, ...]: ...
+    @property
+    def last_error(self) -> str | None: ...
 
 
 class Reporting:
@@ -30,12 +41,14 @@ class Reporting:
         *,
         node: str,
         version: str,
+        also: AlsoRefused | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._redis = redis
         self._refresher = refresher
         self._node = node
         self._version = version
+        self._also = also
         self._now = now
         self._started_at = now()
         self._changed = asyncio.Event()
@@ -62,6 +75,10 @@ class Reporting:
         last_error = refresher.condition.last_error
         if last_error is None and unusable:
             last_error = f"specs_unusable: {unusable[0].reason}: {unusable[0].detail}"
+        wanted = rejected.wanted if rejected is not None else ()
+        if self._also is not None:
+            wanted += self._also.wanted
+            last_error = last_error or self._also.last_error
         beacon = refresher.beacon
         return NodeReport(
             node=self._node,
@@ -75,7 +92,7 @@ class Reporting:
             reported_at=self._now(),
             beacon_issued_at=beacon.value.issued_at if beacon is not None else None,
             unusable=tuple(f"{item.subject.kind}:{item.subject.id}" for item in unusable),
-            wanted=rejected.wanted if rejected is not None else (),
+            wanted=wanted[:WANTED_MAX],
             beacon=beacon.body if beacon is not None else b"",
         )
 
