@@ -1,0 +1,134 @@
+"""The access-log sink of one worker: its loops, put together."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+from redis.asyncio import Redis
+
+from qg_bundle.access.reader import forget_persisted
+from qg_bundle.link import LINK_ERRORS
+from qg_core.signatures import Tagger
+from qg_store.engine import SessionFactory
+from qg_store.repositories import access_sources
+from qg_telemetry.events import AccessWatermarksRestored, Observe
+from qg_telemetry.metrics.states import Reader
+from worker.access_log.consumer import Consumer
+from worker.access_log.partitions import Partitions
+from worker.access_log.stream import IDLE_MAX_S, EntryStream
+from worker.access_log.tally import Tally
+from worker.access_log.watermarks import Watermarks
+from worker.supervised import Supervised
+
+GATHER_S = 0.1
+"""Between rounds: entries gather meanwhile, and a transaction stores several."""
+
+ROUND_TIMEOUT_S = 60.0
+SWEEP_EVERY_S = 5.0
+SWEEP_TIMEOUT_S = 20.0
+PARTITIONS_EVERY_S = 3_600.0
+PARTITIONS_TIMEOUT_S = 600.0
+CLOSE_WAIT_S = 5.0
+
+
+class AccessSink:
+    """Begin with `start()`, end with `close()`; several sinks, in one process or many, share the work.
+
+    `batch_tags` verify what nodes send (`codec.BATCH_CONTEXT`), `persisted_tags` sign how far it is stored
+    (`codec.PERSISTED_CONTEXT`). `retention_days` is asked once an hour. Nothing that Redis, Postgres or a node does
+    ends it.
+    """
+
+    def __init__(
+        self,
+        *,
+        sessions: SessionFactory,
+        redis: Redis,
+        batch_tags: Tagger,
+        persisted_tags: Tagger,
+        observe: Observe,
+        retention_days: Callable[[], int],
+        worker: str,
+        idle_max_s: float = IDLE_MAX_S,
+    ) -> None:
+        self._sessions = sessions
+        self._redis = redis
+        self._observe = observe
+        self._tally = Tally()
+        self._stream = EntryStream(redis, worker, idle_max_s=idle_max_s)
+        self._watermarks = Watermarks(redis, persisted_tags)
+        self._consumer = Consumer(
+            stream=self._stream,
+            sessions=sessions,
+            watermarks=self._watermarks,
+            batch_tags=batch_tags,
+            observe=observe,
+            tally=self._tally,
+        )
+        self._partitions = Partitions(sessions, observe, retention_days)
+        self._closing = False
+        self._ended = asyncio.Event()
+        self._rounds = Supervised(
+            "access_log", self._round, every_s=GATHER_S, timeout_s=ROUND_TIMEOUT_S, observe=observe
+        )
+        self._loops = (
+            self._rounds,
+            Supervised(
+                "access_watermarks", self._sweep, every_s=SWEEP_EVERY_S, timeout_s=SWEEP_TIMEOUT_S, observe=observe
+            ),
+            Supervised(
+                "access_partitions",
+                self._keep_partitions,
+                every_s=PARTITIONS_EVERY_S,
+                timeout_s=PARTITIONS_TIMEOUT_S,
+                observe=observe,
+            ),
+        )
+
+    def states(self) -> Mapping[str, Reader]:
+        """What metrics show, by the names of `qg_telemetry.metrics.STATES`."""
+        return self._tally.states()
+
+    def start(self) -> None:
+        """Begin, with the partitions and whatever waits in the stream."""
+        for loop in self._loops:
+            loop.start()
+
+    async def close(self) -> None:
+        """End: what is being stored is seen through, if that takes no longer than `CLOSE_WAIT_S`.
+
+        What is not stored then stays pending, and another worker takes it over.
+        """
+        self._closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WAIT_S):
+                await self._rounds_end()
+        for loop in self._loops:
+            await loop.close()
+        with contextlib.suppress(*LINK_ERRORS):
+            await self._stream.forget_consumers(also_this=True)
+
+    async def _round(self) -> None:
+        if self._closing and self._consumer.is_idle:
+            self._ended.set()
+            # Until the loop is ended: what would be taken now would have to wait for another worker.
+            await asyncio.Event().wait()
+        await self._consumer.round()
+
+    async def _rounds_end(self) -> None:
+        self._rounds.wake()
+        await self._ended.wait()
+
+    async def _sweep(self) -> None:
+        """Put again what Redis lost of the watermarks, look how much waits, forget consumers that are gone."""
+        async with self._sessions() as session:
+            persisted = {mark.log_id: mark.persisted for mark in await access_sources.watermarks(session)}
+        put = await self._watermarks.publish(persisted)
+        if put.missing or put.altered:
+            self._observe(AccessWatermarksRestored(missing=put.missing, altered=put.altered))
+        await self._stream.forget_consumers()
+        self._tally.backlog = await self._stream.backlog()
+
+    async def _keep_partitions(self) -> None:
+        forgotten = await self._partitions.keep()
+        await forget_persisted(self._redis, forgotten)

@@ -1,0 +1,123 @@
+"""One consumer of the stream of access batches, and what keeps the stream's group in order.
+
+An entry that was read and not settled stays pending under the name of its consumer; after `IDLE_MAX_S` without a sign
+of life any other consumer takes it over. So a worker may die at any point.
+"""
+
+import secrets
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from qg_bundle import keys
+from qg_bundle.access import reader
+from qg_bundle.access.reader import StreamEntry
+
+IDLE_MAX_S = 15.0
+"""How long an entry is pending before it is taken from its consumer."""
+
+CONSUMER_IDLE_MAX_S = 60.0
+"""How long a consumer without pending entries is silent before it is forgotten."""
+
+ENTRIES_MAX = 10
+"""Entries taken at once: with 500 events each, the most that a worker holds in memory."""
+
+BLOCK_MS = 1_000
+"""Less than what a connection waits for any answer."""
+
+CONSUMER_NAME_LENGTH_MAX = 100
+
+_GONE = ("NOGROUP", "UNBLOCKED")
+"""How Redis says that the stream or its group vanished: after a flush, also in the middle of a wait."""
+
+# In a script: a consumer that reads something just before it is deleted would lose it, since nobody else would ever
+# see the entry as pending.
+_FORGET_CONSUMERS = """
+local found = redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+local forgotten = 0
+for _, consumer in ipairs(found) do
+  local about = {}
+  for i = 1, #consumer, 2 do about[consumer[i]] = consumer[i + 1] end
+  if about['pending'] == 0 and (about['idle'] >= tonumber(ARGV[2]) or about['name'] == ARGV[3]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], about['name'])
+    forgotten = forgotten + 1
+  end
+end
+return forgotten
+"""
+
+# The id only: the entry itself may be a quarter of a megabyte.
+_BACKLOG = """
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+return {redis.call('XLEN', KEYS[1]), first[1] and first[1][1] or '', redis.call('TIME')[1]}
+"""
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """What is waiting: entries in the stream, and the age of the oldest one in seconds by Redis' clock."""
+
+    entries: int = 0
+    oldest_age_s: float = 0.0
+
+
+class EntryStream:
+    """Every method raises one of `link.LINK_ERRORS`."""
+
+    def __init__(self, redis: Redis, worker: str, *, idle_max_s: float = IDLE_MAX_S) -> None:
+        self._redis = redis
+        # Never the name of an earlier process: its pending entries are taken over like anybody else's.
+        self.consumer = f"{worker[:CONSUMER_NAME_LENGTH_MAX]}-{secrets.token_hex(4)}"
+        self._idle_max_ms = int(idle_max_s * 1_000)
+
+    async def take_new(self) -> list[StreamEntry]:
+        """The next entries that nobody has taken yet, at most `ENTRIES_MAX`; waits up to `BLOCK_MS` for one."""
+        try:
+            return await reader.read_new(self._redis, self.consumer, entries_max=ENTRIES_MAX, block_ms=BLOCK_MS)
+        except ResponseError as error:
+            await self._make_group_after(error)
+            return []
+
+    async def take_over(self) -> list[StreamEntry]:
+        """Entries that were pending for too long, at most `ENTRIES_MAX`; call again until there are none."""
+        try:
+            found = await reader.take_over(
+                self._redis, self.consumer, idle_ms=self._idle_max_ms, entries_max=ENTRIES_MAX
+            )
+        except ResponseError as error:
+            await self._make_group_after(error)
+            return []
+        return found
+
+    async def settle(self, entries: list[StreamEntry]) -> None:
+        """These entries are stored: take them out of the stream."""
+        await reader.settle(self._redis, [entry.id for entry in entries])
+
+    async def forget_consumers(self, *, also_this: bool = False) -> int:
+        """Forget consumers that are silent and have nothing pending; `also_this` one when it has nothing pending."""
+        limit_ms = int(CONSUMER_IDLE_MAX_S * 1_000)
+        try:
+            this = self.consumer if also_this else ""
+            return int(await self._run(_FORGET_CONSUMERS, keys.ACCESS_GROUP, limit_ms, this))
+        except ResponseError as error:
+            await self._make_group_after(error)
+            return 0
+
+    async def backlog(self) -> Backlog:
+        """What is in the stream now."""
+        entries, first, now_s = await self._run(_BACKLOG)
+        if not first:
+            return Backlog()
+        age_s = int(now_s) - int(first.partition(b"-")[0]) / 1_000
+        return Backlog(entries=int(entries), oldest_age_s=max(age_s, 0.0))
+
+    async def _run(self, script: str, *arguments: str | int) -> Any:
+        return await self._redis.execute_command("EVAL", script, 1, keys.ACCESS, *arguments)  # type: ignore[no-untyped-call]  # redis-py: untyped
+
+    async def _make_group_after(self, error: ResponseError) -> None:
+        """The group begins with the first entry: what nodes sent while there was none is as good as the rest."""
+        # A script's error has the script's name around the code.
+        if not any(word in str(error) for word in _GONE) and "no such key" not in str(error):
+            raise error
+        await reader.make_group(self._redis)
