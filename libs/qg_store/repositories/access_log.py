@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CursorResult,
-    Date,
     DateTime,
     Float,
     Integer,
@@ -82,11 +81,13 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "node": Text(),
 }
 _COLUMNS = ", ".join(_TYPES)
-# One statement however many rows: arrays, one per column.
+# One statement however many rows: arrays, one per column. In one order for all workers: two that add the same rows wait
+# for each other instead of deadlocking.
 _ADD = statement(
     f"INSERT INTO access_log (day, {_COLUMNS})"  # noqa: S608 - the columns are those named above
-    f" SELECT * FROM unnest(:day, {', '.join(f':{name}' for name in _TYPES)}) ON CONFLICT (day, event_id) DO NOTHING",
-    day=ARRAY(Date()),
+    f" SELECT (at AT TIME ZONE 'UTC')::date AS day, {_COLUMNS}"
+    f" FROM unnest({', '.join(f':{name}' for name in _TYPES)}) AS event ({_COLUMNS})"
+    " ORDER BY day, event_id ON CONFLICT (day, event_id) DO NOTHING",
     **{name: ARRAY(kind) for name, kind in _TYPES.items()},
 )
 _PARTITIONS = text(
@@ -99,10 +100,8 @@ async def add(session: AsyncSession, rows: Sequence[AccessRow]) -> int:
     """Store rows; those that are there already are left as they are. How many were new."""
     if not rows:
         return 0
-    # In one order, for all workers: two that add the same rows wait for each other instead of deadlocking.
-    ordered = sorted(((day_of(row.at), row) for row in rows), key=lambda item: (item[0], item[1].event_id))
-    values: dict[str, list[object]] = {name: [getattr(row, name) for _, row in ordered] for name in _TYPES}
-    result = await session.execute(_ADD, {"day": [day for day, _ in ordered], **values})
+    values: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in _TYPES}
+    result = await session.execute(_ADD, values)
     return result.rowcount if isinstance(result, CursorResult) else 0
 
 
@@ -141,24 +140,19 @@ async def prune_default(session: AsyncSession, before: date, rows_max: int = 10_
     return int(await session.scalar(select(func.qg_prune_access_default(before, rows_max))) or 0)
 
 
-def day_of(at: datetime) -> date:
-    """The UTC day of a moment with a zone."""
-    return at.astimezone(UTC).date()
-
-
 def _conditions(wanted: AccessFilter) -> list[ColumnElement[bool]]:
     # The conditions on `day` follow from those on `at`; they keep Postgres away from the other partitions.
     found: list[ColumnElement[bool]] = []
     if wanted.since is not None:
-        found += [AccessEntry.at >= wanted.since, AccessEntry.day >= day_of(wanted.since)]
+        since = _in_utc(wanted.since)
+        found += [AccessEntry.at >= since, AccessEntry.day >= since.date()]
     if wanted.until is not None:
-        found += [AccessEntry.at < wanted.until, AccessEntry.day <= day_of(wanted.until)]
+        until = _in_utc(wanted.until)
+        found += [AccessEntry.at < until, AccessEntry.day <= until.date()]
     if wanted.before is not None:
-        at, event_id = wanted.before
-        found += [
-            tuple_(AccessEntry.at, AccessEntry.event_id) < tuple_(literal(at, DateTime(timezone=True)), event_id),
-            AccessEntry.day <= day_of(at),
-        ]
+        at, event_id = _in_utc(wanted.before[0]), wanted.before[1]
+        last = tuple_(literal(at, DateTime(timezone=True)), literal(event_id, Text()))
+        found += [tuple_(AccessEntry.at, AccessEntry.event_id) < last, AccessEntry.day <= at.date()]
     if wanted.path is not None:
         found.append(AccessEntry.path == wanted.path)
     if wanted.endpoint_id is not None:
@@ -170,3 +164,11 @@ def _conditions(wanted: AccessFilter) -> list[ColumnElement[bool]]:
     if wanted.request_id is not None:
         found.append(AccessEntry.request_id == wanted.request_id)
     return found
+
+
+def _in_utc(at: datetime) -> datetime:
+    """A moment in UTC; one whose UTC form is in no year that Python knows becomes the first or last there is."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if at.year == 1 else datetime.max.replace(tzinfo=UTC)
