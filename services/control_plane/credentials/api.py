@@ -27,8 +27,8 @@ def credential_routes(service: Credentials) -> Router:
     @get("/", opt=needs(Role.VIEWER, answer=list[CredentialView]))
     async def list_credentials(method_id: FromPath[str]) -> Response[bytes]:
         """The credentials of a method that are not revoked."""
-        method, rows = await service.every(row_id(method_id))
-        return answer([credential_view(row, method) for row in rows])
+        found = await service.every(row_id(method_id))
+        return answer([credential_view(row, found.method, found.last_used.get(row.id)) for row in found.credentials])
 
     @post("/", opt=needs(Role.EDITOR, body=CredentialCreate, answer=IssuedCredential))
     async def issue_credential(request: AnyRequest, method_id: FromPath[str]) -> Response[bytes]:

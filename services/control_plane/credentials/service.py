@@ -18,7 +18,17 @@ from qg_security.sealing import Sealer
 from qg_security.tokens import issue_token
 from qg_store.engine import SessionFactory
 from qg_store.models import AuthMethod, Credential
-from qg_store.repositories import auth_methods, credentials
+from qg_store.repositories import auth_methods, credential_uses, credentials
+
+USES_PER_STATEMENT = 1_000
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """The live credentials of a method; `last_used` by id, as workers have seen it in the access log so far."""
+
+    method: AuthMethod
+    credentials: tuple[Credential, ...]
+    last_used: dict[str, datetime]
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
@@ -56,11 +66,16 @@ class Credentials:
         self._sealer = sealer
         self._now = now
 
-    async def every(self, method_id: str) -> tuple[AuthMethod, list[Credential]]:
+    async def every(self, method_id: str) -> Listed:
         """The method and its credentials that are not revoked, by consumer. Raises `NotFound`."""
         async with self._sessions() as session:
             method = found(await auth_methods.by_id(session, method_id))
-            return method, await credentials.live(session, method_id)
+            rows = await credentials.live(session, method_id)
+            last_used: dict[str, datetime] = {}
+            for start in range(0, len(rows), USES_PER_STATEMENT):
+                some = [row.id for row in rows[start : start + USES_PER_STATEMENT]]
+                last_used |= await credential_uses.last_used(session, some)
+        return Listed(method, tuple(rows), last_used)
 
     async def issue(self, method_id: str, wanted: CredentialCreate, actor: Actor) -> tuple[Issued, int]:
         """A credential for a consumer that has none. Raises `NotFound`, `InvalidInput`, `NameTaken`."""

@@ -17,7 +17,8 @@ class CredentialCreate(Struct, frozen=True, kw_only=True):
 
 
 class CredentialView(Struct, frozen=True, kw_only=True):
-    """`prefix` is how keys of this credential begin; null for other types. `last_used_at` is null until known."""
+    """`prefix` is how keys of this credential begin; null for other types. `last_used_at` comes from the
+    access log, some seconds late; null until it was used."""
 
     id: RowIdText
     consumer: str
@@ -46,7 +47,7 @@ class IssuedCredential(Struct, frozen=True, kw_only=True):
         return "IssuedCredential(...)"
 
 
-def credential_view(row: Credential, method: AuthMethod) -> CredentialView:
+def credential_view(row: Credential, method: AuthMethod, last_used_at: datetime | None) -> CredentialView:
     """What is shown of a credential."""
     return CredentialView(
         id=row.id,
@@ -54,7 +55,7 @@ def credential_view(row: Credential, method: AuthMethod) -> CredentialView:
         prefix=prefix_of(row.id, method),
         created_at=row.created_at,
         expires_at=row.expires_at,
-        last_used_at=None,
+        last_used_at=last_used_at,
     )
 
 

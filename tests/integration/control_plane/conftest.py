@@ -18,6 +18,7 @@ from qg_security.signing import generate_signing_key
 from qg_store.models import Admin
 from qg_store.repositories import admins
 from qg_telemetry.events import Event
+from qg_telemetry.log import Log
 from tests.fixtures.store import StoreUrls
 
 PASSWORD = "correct horse battery"
@@ -82,14 +83,14 @@ async def add_admin(plane: Plane, username: str, role: str) -> None:
 
 @pytest.fixture
 async def make_plane(store_urls: StoreUrls, redis_url: str) -> AsyncIterator[MakePlane]:
-    """`make_plane(**environment)`: further control planes on the same database and Redis."""
+    """`make_plane(log, **environment)`: further control planes on the same database and Redis."""
     base = environment(store_urls, redis_url)
     planes: list[Plane] = []
 
-    async def make(**changes: str) -> Plane:
+    async def make(log: Log | None = None, **changes: str) -> Plane:
         environ = {**base, **changes}
         events: list[Event] = []
-        control_plane = create_app(settings_from(environ), events.append, checker=SqlChecker(processes=1))
+        control_plane = create_app(settings_from(environ), events.append, checker=SqlChecker(processes=1), log=log)
         plane = Plane(control_plane, events, environ, client_of(control_plane), client_of(control_plane))
         planes.append(plane)
         await control_plane.start()
