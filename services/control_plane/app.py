@@ -43,6 +43,10 @@ from control_plane.publishing.parts import PublishingParts, build_publishing
 from control_plane.revisions.api import revision_routes
 from control_plane.revisions.service import Revisions
 from control_plane.routing import ROLE, role_guard
+from control_plane.schedules.api import schedule_routes
+from control_plane.schedules.changed_producers import ChangedProducers
+from control_plane.schedules.service import Schedules
+from control_plane.schedules.stored import StoredSnapshots
 from control_plane.seeding import claim_database, seed_admin
 from control_plane.settings import Settings
 from control_plane.sign_in.api import sign_in_routes
@@ -52,6 +56,7 @@ from control_plane.sign_in.service import SignIn
 from control_plane.sql_check import SqlChecker
 from qg_activation.fault_points import fault_points_from
 from qg_bundle.link import open_link
+from qg_bundle.wake import Waker
 from qg_core.client_address import compile_client_address, compile_is_trusted
 from qg_security.admin_tokens import admin_keys
 from qg_security.passwords import PasswordChecker
@@ -72,6 +77,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
     sessions: SessionFactory
     sealer: Sealer
     redis: Redis
+    waker: Waker
     passwords: PasswordChecker
     checker: SqlChecker
     probes: Probes
@@ -101,6 +107,7 @@ class ControlPlane(msgspec.Struct, frozen=True):
         await self.checker.stop()
         await self.probes.close()
         self.passwords.close()
+        await self.waker.close()
         await self.redis.aclose()
         await self.engine.dispose()
 
@@ -124,6 +131,7 @@ def create_app(
     sealer = Sealer(settings.encryption_keys)
     signer = Ed25519Signer(settings.bundle_signing_key)
     redis = open_link(settings.redis_url)
+    waker = Waker(settings.redis_url)
     checker = checker or SqlChecker()
     publishing = build_publishing(
         gateway_id=settings.gateway_id,
@@ -135,6 +143,7 @@ def create_app(
         bundle_seal_keys=settings.bundle_seal_keys,
         observe=observe,
         statement_check=PolicyCheck(checker),
+        dependent_runs=ChangedProducers(waker.wake),
         faults=fault_points_from({"QG_FAULT_POINT": settings.fault_point, "APP_ENV": settings.app_env}),
         pace=pace,
     )
@@ -175,6 +184,9 @@ def create_app(
                 Endpoints(sessions=sessions, publishing=writing, checker=checker, probes=probes),
                 Previews(sessions=sessions, checker=checker, probes=probes),
             ),
+            schedule_routes(
+                Schedules(sessions=sessions, publishing=writing, wake=waker.wake), StoredSnapshots(sessions)
+            ),
             health_routes(health),
             node_routes(Fleet(redis, writing)),
             revision_routes(Revisions(sessions), publishing.rollback),
@@ -207,6 +219,7 @@ def create_app(
         sessions=sessions,
         sealer=sealer,
         redis=redis,
+        waker=waker,
         passwords=passwords,
         checker=checker,
         probes=probes,

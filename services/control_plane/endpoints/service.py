@@ -25,14 +25,16 @@ from control_plane.endpoints.statements import checked
 from control_plane.endpoints.views import EndpointCreate, EndpointUpdate
 from control_plane.input.kinds import new_id, uuid_or_none
 from control_plane.publishing.change import Change
+from control_plane.publishing.references import SCHEDULED
 from control_plane.publishing.service import Publishing
 from control_plane.roles import Role, require
 from control_plane.sql_check import SqlChecker
 from qg_core.errors import FieldProblem, InvalidInput, NotApplicable, NotFound
-from qg_core.specs import SpecKind
+from qg_core.producers import snapshot_problems
+from qg_core.specs import DataStrategy, SpecKind
 from qg_store.engine import SessionFactory
 from qg_store.models import Connection, Endpoint
-from qg_store.repositories import auth_methods, connections, endpoints
+from qg_store.repositories import auth_methods, connections, endpoints, job_runs, schedules, snapshots
 
 ATTEMPTS_MAX = 4
 _DESCRIBED_FIELDS = frozenset({"sql_text", "connection_id", "column_map"})
@@ -113,9 +115,10 @@ class Endpoints:
         raise _contended()
 
     async def delete(self, endpoint_id: str, actor: Actor) -> int:
-        """Remove. Raises `NotFound`."""
+        """Remove, with its schedule and its snapshots; runs that wait become `skipped`. Raises `NotFound`."""
         async with self._publishing.change(actor) as change:
             row = _found(await endpoints.by_id(change.session, endpoint_id))
+            await _forget_runs(change, endpoint_id)
             await endpoints.delete(change.session, row)
             change.touch(SpecKind.ENDPOINT, endpoint_id)
             change.audit("delete", "endpoint", endpoint_id, f"deleted endpoint {row.name!r} at {row.path}")
@@ -131,6 +134,8 @@ class Endpoints:
             require(actor.role, Role.ADMIN, "An endpoint with allow_unauthenticated")
         problems += problems_of(definition)
         connection = await self._referred(definition, problems)
+        if stored is not None and definition.data_strategy is not DataStrategy.SNAPSHOT:
+            problems += await self._broken_schedule(stored, definition)
         functions = connection.allowed_functions if connection is not None else ()
         facts = await checked(self._checker, definition.sql_text, functions, problems)
         if facts is not None:
@@ -163,6 +168,16 @@ class Endpoints:
                 problems.append(FieldProblem("auth_method_id", "there is no such auth method"))
         return connection
 
+    async def _broken_schedule(self, stored: Endpoint, definition: Definition) -> list[FieldProblem]:
+        """What keeps the endpoint's schedule from running. Publishing looks again; here it joins all other problems."""
+        found = snapshot_problems(definition.param_schema)
+        if not found:
+            return []
+        async with self._sessions() as session:
+            if await schedules.by_endpoint(session, stored.id) is None:
+                return []
+        return [FieldProblem(f"param_schema.{problem.field}", f"{SCHEDULED}: {problem.message}") for problem in found]
+
     async def _still(self, change: Change, proof: Checked, row: Endpoint | None) -> bool:
         """Whether what was checked is what is stored now, under the lock. Raises `InvalidInput` when it is gone."""
         connection = await connections.by_id(change.session, proof.definition.connection_id)
@@ -181,6 +196,15 @@ class Endpoints:
         await endpoints.save(change.session, row)
         change.touch(SpecKind.ENDPOINT, row.id)
         change.audit(action, "endpoint", row.id, summary)
+
+
+async def _forget_runs(change: Change, endpoint_id: str) -> None:
+    """The schedule goes with the endpoint's row; what hangs on neither goes here."""
+    schedule = await schedules.by_endpoint(change.session, endpoint_id)
+    if schedule is not None:
+        await schedules.locked(change.session, schedule.id)
+        await job_runs.cancel_queued(change.session, schedule.id, "The endpoint was deleted.")
+    await snapshots.delete_of(change.session, endpoint_id)
 
 
 def _found(row: Endpoint | None) -> Endpoint:

@@ -10,7 +10,7 @@ from control_plane.publishing.beacons import Beacons
 from control_plane.publishing.compiler import Compiler
 from control_plane.publishing.references import StatementCheck
 from control_plane.publishing.rollback import Rollback
-from control_plane.publishing.service import Publishing
+from control_plane.publishing.service import DependentRuns, Publishing
 from control_plane.publishing.upkeep import Upkeep
 from qg_activation.activation import Activation
 from qg_activation.fault_points import FaultPoints
@@ -44,6 +44,7 @@ def build_publishing(
     bundle_seal_keys: Sequence[str],
     observe: Observe,
     statement_check: StatementCheck | None = None,
+    dependent_runs: DependentRuns | None = None,
     faults: FaultPoints | None = None,
     pace: Pace | None = None,
 ) -> PublishingParts:
@@ -63,6 +64,7 @@ def build_publishing(
         observe=observe,
         on_committed=lambda revision: asked[0].ask(revision),
         statement_check=statement_check,
+        dependent_runs=dependent_runs,
         faults=faults,
     )
     repair = BundleRepair(

@@ -8,10 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.publishing.change import Change
 from qg_core.errors import FieldProblem
+from qg_core.producers import snapshot_problems
 from qg_core.specs import SpecKind
-from qg_store.models import Connection, Endpoint
+from qg_store.models import Connection, Endpoint, Schedule
 
 PROBLEMS_MAX = 50
+SCHEDULED = "the endpoint has a schedule"
 
 
 class StatementCheck(Protocol):
@@ -26,6 +28,7 @@ async def reference_problems(change: Change, statement_check: StatementCheck | N
     for connection_id in sorted(change.recheck_statements_of):
         problems += await _statements_of(change.session, connection_id, statement_check)
     problems += await _parameters_of(change)
+    problems += await _scheduled_without_defaults(change)
     return problems[:PROBLEMS_MAX]
 
 
@@ -60,5 +63,23 @@ async def _parameters_of(change: Change) -> list[FieldProblem]:
                 FieldProblem(f"param_schema.{name}.default", "an optional parameter needs a default")
                 for name, parameter in endpoint.param_schema.items()
                 if not parameter.required and parameter.default is None
+            ]
+    return problems
+
+
+async def _scheduled_without_defaults(change: Change) -> list[FieldProblem]:
+    """A scheduled endpoint runs without a caller: every parameter needs a default, as when it was scheduled."""
+    ids = [key.id for key in change.touched if key.kind == SpecKind.ENDPOINT]
+    problems: list[FieldProblem] = []
+    for start in range(0, len(ids), 500):
+        scheduled = (
+            select(Endpoint)
+            .join(Schedule, Schedule.endpoint_id == Endpoint.id)
+            .where(Endpoint.id.in_(ids[start : start + 500]))
+        )
+        for endpoint in await change.session.scalars(scheduled):
+            problems += [
+                FieldProblem(f"param_schema.{problem.field}", f"{SCHEDULED}: {problem.message}")
+                for problem in snapshot_problems(endpoint.param_schema)
             ]
     return problems

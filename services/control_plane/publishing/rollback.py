@@ -13,6 +13,7 @@ from control_plane.publishing.change import Change
 from control_plane.publishing.references import StatementCheck
 from control_plane.publishing.service import Publishing
 from qg_core.errors import NotFound
+from qg_core.producers import snapshot_problems
 from qg_core.revisions import SubjectKey
 from qg_core.specs import (
     AuthMethodSpec,
@@ -23,7 +24,7 @@ from qg_core.specs import (
     SpecUnreadable,
     decode_spec,
 )
-from qg_store.models import AuthMethod, Connection, Endpoint
+from qg_store.models import AuthMethod, Connection, Endpoint, Schedule
 from qg_store.repositories import publishing as ledger
 
 DEFINITION_KINDS = (SpecKind.ENDPOINT, SpecKind.CONNECTION, SpecKind.AUTH_METHOD)
@@ -107,12 +108,15 @@ async def _restore_endpoints(
     rows = {row.id: row for row in await session.scalars(select(Endpoint))}
     connections = {row.id: row for row in await session.scalars(select(Connection))}
     methods = set(await session.scalars(select(AuthMethod.id)))
+    scheduled = set(await session.scalars(select(Schedule.endpoint_id)))
     wanted: dict[str, EndpointSpec] = {}
     kept: set[str] = set()
     for spec in specs.values():
         if not isinstance(spec, EndpointSpec):
             continue
         reason = await _obstacle(spec, rows.get(spec.id), connections, statement_check)
+        if reason is None and spec.id in scheduled and snapshot_problems(spec.parameters):
+            reason = "has a schedule, and parameters without defaults then"
         if reason is None:
             wanted[spec.id] = spec
         else:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import insert
@@ -42,6 +43,18 @@ class Taken(msgspec.Struct, frozen=True):
     checkpoint: bool
 
 
+class DependentRuns(Protocol):
+    """Job runs that a change makes necessary."""
+
+    async def queue(self, session: AsyncSession, compiled: Compiled) -> bool:
+        """In the transaction, before the change is stored: queue them; whether there are any."""
+        ...
+
+    async def wake(self) -> None:
+        """After commit: tell the workers. Bounded in time; never raises."""
+        ...
+
+
 class Publishing:
     """Every write to what is published goes through `change`; several control planes may do so at once."""
 
@@ -55,6 +68,7 @@ class Publishing:
         observe: Observe,
         on_committed: Callable[[int], None],
         statement_check: StatementCheck | None = None,
+        dependent_runs: DependentRuns | None = None,
         faults: FaultPoints | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -66,6 +80,7 @@ class Publishing:
         self._observe = observe
         self._on_committed = on_committed
         self._statement_check = statement_check
+        self._dependent_runs = dependent_runs
         self._faults = faults or FaultPoints()
         self._now = now
 
@@ -85,6 +100,8 @@ class Publishing:
             if problems := await reference_problems(change, self._statement_check):
                 raise InvalidInput(problems)
             compiled = await self._compiler.compile(session, change.touched)
+            runs = self._dependent_runs if compiled.changes else None
+            queued = runs is not None and await runs.queue(session, compiled)
             taken = await self._take(session, compiled, actor, change.summary)
             await self._write_audit(change, taken)
             self._faults.reach(FaultPoint.BEFORE_COMMIT)
@@ -92,6 +109,8 @@ class Publishing:
         self._faults.reach(FaultPoint.AFTER_COMMIT)
         change.revision = taken.revision
         self._announce(taken, actor, started)
+        if runs is not None and queued:
+            await runs.wake()
 
     async def head(self) -> int:
         """The newest revision."""

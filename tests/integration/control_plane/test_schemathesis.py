@@ -133,7 +133,12 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
     }  # fmt: skip
     made = client.post("/api/v1/admin/endpoints", json=endpoint)
     assert made.status_code == 201, made.text
-    return {**known, "endpoint_id": made.json()["id"], "revision": "2", "other": "3"}
+    known["endpoint_id"] = made.json()["id"]
+    schedule = {"endpoint_id": known["endpoint_id"], "schedule_type": "interval", "interval_seconds": 3_600}
+    known["schedule_id"] = client.post("/api/v1/admin/schedules", json=schedule).json()["id"]
+    queued = client.post(f"/api/v1/admin/schedules/{known['schedule_id']}/run")
+    assert queued.status_code == 202, queued.text
+    return {**known, "job_run_id": queued.json()["job_run_id"], "revision": "2", "other": "3"}
 
 
 def lead_to_known(case: schemathesis.Case[Any], known: dict[str, str]) -> None:

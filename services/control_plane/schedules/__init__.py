@@ -1,0 +1,1 @@
+"""Schedules of endpoints, their job runs, and the snapshots these left."""
