@@ -22,7 +22,8 @@ QueryGateway turns Oracle SQL queries into authenticated, versioned REST endpoin
 
 _EPILOG = """\
 A new installation: `keys new` for the keys, `hash-password` for the first admin,
-`migrate` once per release, then `control-plane` and as many `data-plane` as needed.
+`migrate` once per release, then `control-plane` and as many `data-plane` and `worker` as
+needed.
 
 Everything is set by environment variables. Each subcommand's --help names those that
 matter most; docs/settings.md has all of them. A secret X may come as a file: X_FILE.
@@ -62,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (
         service_start.add_control_plane,
         service_start.add_data_plane,
+        service_start.add_worker,
         migration.add_to,
         key_material.add_to,
         password_hash.add_to,

@@ -1,4 +1,4 @@
-"""`control-plane`, `data-plane`: start a service in this process.
+"""`control-plane`, `data-plane`, `worker`: start a service in this process.
 
 A service's modules are imported only when it is started: a data plane must not even load what talks to Postgres.
 """
@@ -46,6 +46,26 @@ Never give it: DATABASE_URL, ENCRYPTION_KEY, BUNDLE_SIGNING_KEY, JWT_SECRET_KEY.
 All of them, with defaults: docs/settings.md. SIGTERM drains, then stops.
 """
 
+_WORKER = """\
+Runs scheduled jobs, keeps snapshots, stores the access log, repairs what Redis lost. Run two or more.
+
+Required:
+  GATEWAY_ID            the same as the control plane's
+  DATABASE_URL          Postgres, as a user in the group qg_worker
+  REDIS_URL             the same Redis as the other services'
+  BUNDLE_SEAL_KEY       the same as the control plane's
+  BUNDLE_VERIFY_KEYS    public keys whose signatures are trusted
+  STATE_DIR             a directory of this worker alone; room for the largest results
+Often set:
+  OPS_PORT, WORKER_NAME, MAX_JOB_CONCURRENCY, SNAPSHOT_BYTES_MAX, SNAPSHOTS_REDIS_BYTES_MAX,
+  SNAPSHOT_RETENTION_COUNT, ACCESS_LOG_RETENTION_DAYS, ORACLE_HOSTS_ALLOWED, LOG_LEVEL, APP_ENV,
+  SHUTDOWN_GRACE_SECONDS
+Never give it: ENCRYPTION_KEY, BUNDLE_SIGNING_KEY, JWT_SECRET_KEY.
+
+All of them, with defaults: docs/settings.md. It waits for Postgres and Redis. SIGTERM: takes no new
+runs, finishes those it has within SHUTDOWN_GRACE_SECONDS, and hands the others back.
+"""
+
 
 def add_control_plane(subcommands: Subcommands) -> None:
     """Declare `control-plane`."""
@@ -55,6 +75,11 @@ def add_control_plane(subcommands: Subcommands) -> None:
 def add_data_plane(subcommands: Subcommands) -> None:
     """Declare `data-plane`."""
     add_subcommand(subcommands, "data-plane", "run a data plane node", _DATA_PLANE, _starter("data_plane"))
+
+
+def add_worker(subcommands: Subcommands) -> None:
+    """Declare `worker`."""
+    add_subcommand(subcommands, "worker", "run a worker", _WORKER, _starter("worker"))
 
 
 def _starter(package: str) -> Run:

@@ -19,11 +19,15 @@ TRACEBACK_LENGTH_MAX = 8_000
 Step = Callable[[], Awaitable[object]]
 
 
-class Supervised:
-    """Calls `step` every `every_s` seconds and as soon as `wake()` was called; begin with `start()`, end with `close()`.
+class StepFailed(Exception):
+    """A step can't do its work now, and its message says why: nothing unforeseen."""
 
-    A step that takes longer than `timeout_s` counts as failed. What is expected to fail (Postgres, Redis away) is one
-    `LoopFailed` per attempt, anything else an `UnforeseenError` with its traceback.
+
+class Supervised:
+    """Calls `step` every `every_s` seconds, and as soon as `wake()` was called. `start()` begins, `close()` ends it.
+
+    A step that takes longer than `timeout_s` counts as failed. What is expected to fail (Postgres or Redis is away,
+    `StepFailed`) is one `LoopFailed` per attempt, anything else an `UnforeseenError` with its traceback.
     """
 
     def __init__(self, name: str, step: Step, *, every_s: float, timeout_s: float | None, observe: Observe) -> None:
@@ -94,7 +98,7 @@ class Supervised:
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         kind = type(error).__name__
-        if isinstance(error, LINK_ERRORS) or is_unavailable(error):
+        if isinstance(error, (StepFailed, *LINK_ERRORS)) or is_unavailable(error):
             detail = first_line(error)
             self._observe(LoopFailed(loop=self._name, error=kind, detail=detail, retry_s=self._retry_s()))
             return

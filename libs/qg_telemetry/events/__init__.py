@@ -24,7 +24,7 @@ from qg_telemetry.events.access_sink import (
     AccessWatermarksRestored,
 )
 from qg_telemetry.events.admins import AdminRequestServed, AdminSignedIn, AdminSignInRefused
-from qg_telemetry.events.base import Event, Level, Observe, every_event, ignore
+from qg_telemetry.events.base import Event, Level, Observe, every_event, ignore, retold
 from qg_telemetry.events.catalogs import (
     CatalogRejected,
     CatalogSwapped,
@@ -179,4 +179,5 @@ __all__ = [
     "WorkerStarted",
     "every_event",
     "ignore",
+    "retold",
 ]

@@ -1,6 +1,7 @@
 """What an event is: one Struct per thing that can happen, named in snake case, with a level of its own."""
 
 import enum
+import functools
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -49,6 +50,19 @@ Observe = Callable[[Event], None]
 
 def ignore(_: Event) -> None:
     """An `Observe` for where nobody listens (tests, scripts)."""
+
+
+def retold(said: msgspec.Struct) -> Event:
+    """What a lib said happened (qg_oracle's events), as the event of the same name and fields.
+
+    Raises `KeyError` when there is none.
+    """
+    return _events_by_name()[type(said).__name__](**msgspec.structs.asdict(said))
+
+
+@functools.cache
+def _events_by_name() -> dict[str, type[Event]]:
+    return {event_type.__name__: event_type for event_type in every_event()}
 
 
 def every_event() -> tuple[type[Event], ...]:

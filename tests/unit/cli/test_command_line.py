@@ -22,10 +22,11 @@ from qg_security.admin_tokens import admin_keys
 from qg_security.passwords import is_bcrypt_hash, matches
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Signer, Ed25519Verifier
+from worker.settings import VARIABLES as WORKER
 
 TIMEOUT_S = 60.0
 COMMAND = [sys.executable, "-m", "cli.main"]
-SUBCOMMANDS = ["control-plane", "data-plane", "migrate", "keys", "hash-password"]
+SUBCOMMANDS = ["control-plane", "data-plane", "worker", "migrate", "keys", "hash-password"]
 
 
 def run(
@@ -53,13 +54,15 @@ def test_help_helps(arguments: list[str], capsys: pytest.CaptureFixture[str]) ->
     assert left.value.code == 0
     shown = capsys.readouterr().out
     assert "usage: querygateway" in shown
-    if arguments and arguments[0] in {"control-plane", "data-plane", "migrate"}:
+    if arguments and arguments[0] in {"control-plane", "data-plane", "worker", "migrate"}:
         assert "docs/settings.md" in shown
     if not arguments:
         assert all(name in shown for name in SUBCOMMANDS)
 
 
-@pytest.mark.parametrize(("name", "variables"), [("control-plane", CONTROL_PLANE), ("data-plane", DATA_PLANE)])
+@pytest.mark.parametrize(
+    ("name", "variables"), [("control-plane", CONTROL_PLANE), ("data-plane", DATA_PLANE), ("worker", WORKER)]
+)
 def test_the_help_of_a_service_names_the_settings_it_has(
     name: str, variables: tuple[Variable, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,1 @@
+"""The scheduler: a row in `job_runs` for every planned time."""

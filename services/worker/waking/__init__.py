@@ -1,0 +1,1 @@
+"""Wake-ups through arq: a hint to look into Postgres now."""
