@@ -57,6 +57,11 @@ class HandPublished:
         self._sealer = Sealer((self._seal_key,))
         self._method_secrets: dict[str, str] = {}
 
+    @property
+    def seal_key(self) -> str:
+        """`BUNDLE_SEAL_KEY` of this gateway."""
+        return self._seal_key
+
     def environ(self, state_dir: str, port: int, ops_port: int) -> dict[str, str]:
         """The settings of a data plane of this gateway."""
         return {
