@@ -83,8 +83,8 @@ class Sender:
         outbox = self._outboxes.get(log.log_id)
         if outbox is None:
             outbox = Outbox(self._now())
-        elif outbox.oldest is None and not log.segments.bytes:
-            return  # nothing is out and nothing is left
+        elif outbox.oldest is None and log.segments.last <= outbox.stored:
+            return  # nothing is out, and nothing is left to be stored
         value = await persisted_of(self._redis, log.log_id)
         self._outboxes[log.log_id] = outbox
         if value is not None and self._take_watermark(log, outbox, value):
