@@ -63,7 +63,7 @@ Often set:
 Never give it: ENCRYPTION_KEY, BUNDLE_SIGNING_KEY, JWT_SECRET_KEY.
 
 All of them, with defaults: docs/settings.md. It waits for Postgres and Redis. SIGTERM: takes no new
-runs, finishes those it has within SHUTDOWN_GRACE_SECONDS, and hands the others back.
+runs, finishes those it has within the grace period, and hands the others back.
 """
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import secrets
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -39,7 +38,6 @@ from worker.waking.listening import Waking
 
 NAME_FILE = "worker_name"
 POOLS_CLOSE_S = 5.0
-SUFFIX_BYTES = 4
 
 
 class Worker:
@@ -52,9 +50,7 @@ class Worker:
         self._settings = settings
         self._observe = observe
         self._draining = False
-        name = kept_name(settings.worker_name, settings.state_dir, NAME_FILE)
-        # Claims name the process: one that is started again under the same name must not keep its predecessor's alive.
-        self.name = f"{name}.{secrets.token_hex(SUFFIX_BYTES)}"
+        self.name = kept_name(settings.worker_name, settings.state_dir, NAME_FILE)
         self.engine = make_engine(
             settings.database_url, pool_max=settings.database_connections_max, application="querygateway-worker"
         )
@@ -76,7 +72,7 @@ class Worker:
                 live=self.live,
                 definitions=Definitions(self.sessions, Sealer(settings.bundle_seal_keys)),
                 spool=self.spool,
-                production=Production(self.pools, worker_name=name, bytes_max=settings.snapshot_bytes_max),
+                production=Production(self.pools, worker_name=self.name, bytes_max=settings.snapshot_bytes_max),
                 storing=Storing(
                     self.sessions,
                     snapshot_tags,

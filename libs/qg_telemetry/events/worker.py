@@ -9,7 +9,7 @@ from qg_telemetry.events.base import Event, Level
 
 
 class WorkerStarted(Event, frozen=True, kw_only=True):
-    """A worker process has begun; `worker` is how its job runs name it, and differs from process to process."""
+    """A worker process has begun; `worker` is how its job runs name it."""
 
     version: str
     worker: str

@@ -44,19 +44,25 @@ class Partitions:
         self._observe = observe
         self._retention_days = retention_days
 
-    async def keep(self) -> list[str]:
-        """One pass; the logs that were forgotten. Nothing is done when another worker is at it."""
-        retention_days = max(1, self._retention_days())
-        async with self._sessions() as session:
-            today = await _today(session)
+    async def make_ahead(self) -> None:
+        """Make the partitions of these days. Before anything is stored: a day whose first rows are in the default
+        partition stays there.
+        """
+        today = await self._today()
         for offset in range(-DAYS_BEHIND, DAYS_AHEAD + 1):
             await self._make(today + timedelta(days=offset))
-        oldest_kept = today - timedelta(days=retention_days)
+
+    async def remove_aged(self) -> list[str]:
+        """Remove what is older than the retention; the logs that were forgotten. Not while another worker is at it."""
+        retention_days = max(1, self._retention_days())
+        oldest_kept = await self._today() - timedelta(days=retention_days)
         days = [str(day) for day in await self._aged(oldest_kept) if await self._drop(day)]
         rows_removed = await self._remove_rows(oldest_kept)
-        dead_letters_removed = await self._locked(lambda session: _remove_dead_letters(session, retention_days)) or 0
+        dead_letters_removed = (
+            await self._one_worker(lambda session: _remove_dead_letters(session, retention_days)) or 0
+        )
         days_silent = max(SOURCE_DAYS_MIN, 2 * retention_days)
-        forgotten = await self._locked(lambda session: access_sources.prune(session, days_silent)) or []
+        forgotten = await self._one_worker(lambda session: access_sources.prune(session, days_silent)) or []
         if days or rows_removed or dead_letters_removed or forgotten:
             self._observe(
                 AccessPartitionsDropped(
@@ -70,6 +76,7 @@ class Partitions:
         return forgotten
 
     async def _make(self, day: date) -> None:
+        # Not one worker at a time: who comes second must wait for the partition, too.
         made = await self._reported("make", day, lambda session: access_log.make_partition(session, day))
         if made is False:
             detail = "the default partition has rows of that day, so all of them stay there"
@@ -80,22 +87,29 @@ class Partitions:
             return [day for day in await access_log.partitions(session) if day < oldest_kept]
 
     async def _drop(self, day: date) -> bool:
-        return bool(await self._reported("drop", day, lambda session: access_log.drop_partition(session, day)))
+        def drop(session: AsyncSession) -> Awaitable[bool]:
+            return access_log.drop_partition(session, day)
+
+        return bool(await self._reported("drop", day, lambda session: _if_first(session, drop)))
 
     async def _remove_rows(self, oldest_kept: date) -> int:
         """Of the default partition, in steps: each short enough for Postgres' time limit of a statement."""
         removed = 0
         for _ in range(STEPS_MAX):
-            step = await self._locked(lambda session: access_log.prune_default(session, oldest_kept, ROWS_PER_STEP_MAX))
+            step = await self._one_worker(
+                lambda session: access_log.prune_default(session, oldest_kept, ROWS_PER_STEP_MAX)
+            )
             removed += step or 0
             if not step or step < ROWS_PER_STEP_MAX:
                 break
         return removed
 
-    async def _reported(self, action: str, day: date, step: Callable[[AsyncSession], Awaitable[bool]]) -> bool | None:
+    async def _reported(
+        self, action: str, day: date, step: Callable[[AsyncSession], Awaitable[bool | None]]
+    ) -> bool | None:
         """A step that may fail by itself: somebody reads that partition for long, or it is not as it should be."""
         try:
-            return await self._locked(step)
+            return await self._committed(step)
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
             if is_unavailable(error) and state != _LOCK_NOT_AVAILABLE:
@@ -105,19 +119,26 @@ class Partitions:
             )
             return None
 
-    async def _locked(self, step: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT | None:
-        """Run `step` in a transaction of its own; null when another worker is at it."""
+    async def _one_worker(self, step: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT | None:
+        return await self._committed(lambda session: _if_first(session, step))
+
+    async def _committed(self, step: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
         async with self._sessions() as session:
-            if not await session.scalar(select(func.pg_try_advisory_xact_lock(PARTITIONS_LOCK))):
-                return None
             result = await step(session)
             await session.commit()
             return result
 
+    async def _today(self) -> date:
+        """By Postgres' clock: the functions that make and drop partitions go by it."""
+        async with self._sessions() as session:
+            today: date = (await session.execute(select(func.date(func.timezone("UTC", func.now()))))).scalar_one()
+            return today
 
-async def _today(session: AsyncSession) -> date:
-    """By Postgres' clock: the functions that make and drop partitions go by it."""
-    return (await session.execute(select(func.date(func.timezone("UTC", func.now()))))).scalar_one()
+
+async def _if_first(session: AsyncSession, step: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT | None:
+    """Run `step`; null when another worker is at it."""
+    free = await session.scalar(select(func.pg_try_advisory_xact_lock(PARTITIONS_LOCK)))
+    return await step(session) if free else None
 
 
 async def _remove_dead_letters(session: AsyncSession, days: int) -> int:

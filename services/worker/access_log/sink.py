@@ -68,6 +68,8 @@ class AccessSink:
         self._partitions = Partitions(sessions, observe, retention_days)
         self._closing = False
         self._ended = asyncio.Event()
+        self._partitions_made = False
+        self._swept: frozenset[str] = frozenset()
         self._rounds = Supervised(
             "access_log", self._round, every_s=GATHER_S, timeout_s=ROUND_TIMEOUT_S, observe=observe
         )
@@ -113,6 +115,9 @@ class AccessSink:
             self._ended.set()
             # Until the loop is ended: what would be taken now would have to wait for another worker.
             await asyncio.Event().wait()
+        if not self._partitions_made:
+            await self._partitions.make_ahead()
+            self._partitions_made = True
         await self._consumer.round()
 
     async def _rounds_end(self) -> None:
@@ -122,13 +127,19 @@ class AccessSink:
     async def _sweep(self) -> None:
         """Put again what Redis lost of the watermarks, look how much waits, forget consumers that are gone."""
         async with self._sessions() as session:
-            persisted = {mark.log_id: mark.persisted for mark in await access_sources.watermarks(session)}
-        put = await self._watermarks.publish(persisted)
+            marks = await access_sources.watermarks(session)
+        persisted = {mark.log_id: mark.persisted for mark in marks if mark.persisted > 0}
+        # What another worker has just committed it is about to publish itself: that is no loss.
+        known = {log_id: sequence for log_id, sequence in persisted.items() if log_id in self._swept}
+        self._swept = frozenset(persisted)
+        put = await self._watermarks.publish(known)
+        await self._watermarks.publish(persisted)
         if put.missing or put.altered:
             self._observe(AccessWatermarksRestored(missing=put.missing, altered=put.altered))
         await self._stream.forget_consumers()
         self._tally.backlog = await self._stream.backlog()
 
     async def _keep_partitions(self) -> None:
-        forgotten = await self._partitions.keep()
+        await self._partitions.make_ahead()
+        forgotten = await self._partitions.remove_aged()
         await forget_persisted(self._redis, forgotten)

@@ -21,7 +21,7 @@ STOP_WAIT_S = 8.0
 
 
 class Claiming:
-    """Work that can be drained (`qg_serving.Drains`); `worker` names this process in the claims and no other."""
+    """Work that can be drained (`qg_serving.Drains`); `worker` is what its claims name."""
 
     def __init__(
         self,
