@@ -33,6 +33,7 @@ from control_plane.gateway_settings.api import gateway_settings_routes
 from control_plane.gateway_settings.applied import AppliedSettings
 from control_plane.gateway_settings.service import GatewaySettings
 from control_plane.health.api import health_routes
+from control_plane.health.dashboard import Dashboard
 from control_plane.health.service import HealthWatch
 from control_plane.input.requests import AnyRequest
 from control_plane.nodes.api import node_routes
@@ -187,7 +188,7 @@ def create_app(
             schedule_routes(
                 Schedules(sessions=sessions, publishing=writing, wake=waker.wake), StoredSnapshots(sessions)
             ),
-            health_routes(health),
+            health_routes(health, Dashboard(sessions=sessions, redis=redis, health=health)),
             node_routes(Fleet(redis, writing)),
             revision_routes(Revisions(sessions), publishing.rollback),
             audit_routes(AuditLog(sessions)),

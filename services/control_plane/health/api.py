@@ -1,25 +1,18 @@
-"""`/api/v1/admin/health`: live and ready, without sign-in."""
+"""`/api/v1/admin/health`: live and ready, without sign-in; the dashboard, with."""
 
 from litestar import Response, Router, get
-from msgspec import Struct
 
+from control_plane.edge.visit import actor_of
+from control_plane.health.dashboard import Dashboard
 from control_plane.health.service import HealthWatch
-from control_plane.routing import answer, open_to_all
+from control_plane.health.views import DashboardAnswer, LiveAnswer, ReadyAnswer, dashboard_view
+from control_plane.input.requests import AnyRequest
+from control_plane.roles import Role
+from control_plane.routing import answer, needs, open_to_all
 
 
-class LiveAnswer(Struct, frozen=True):
-    status: str
-
-
-class ReadyAnswer(Struct, frozen=True):
-    """`status` is ok, or degraded (503) without Postgres; `checks` say ok or unavailable each."""
-
-    status: str
-    checks: dict[str, str]
-
-
-def health_routes(watch: HealthWatch) -> Router:
-    """Live and ready."""
+def health_routes(watch: HealthWatch, dashboard: Dashboard) -> Router:
+    """Live, ready and the dashboard."""
 
     @get("/live", opt=open_to_all(answer=LiveAnswer))
     async def live() -> Response[bytes]:
@@ -34,4 +27,9 @@ def health_routes(watch: HealthWatch) -> Router:
             ReadyAnswer("ok" if health.ready else "degraded", health.checks), status=200 if health.ready else 503
         )
 
-    return Router("/api/v1/admin/health", route_handlers=[live, ready])
+    @get("/dashboard", opt=needs(Role.VIEWER, answer=DashboardAnswer))
+    async def show_dashboard(request: AnyRequest) -> Response[bytes]:
+        """The whole gateway at one look."""
+        return answer(dashboard_view(await dashboard.look(), actor_of(request.scope).role))
+
+    return Router("/api/v1/admin/health", route_handlers=[live, ready, show_dashboard])

@@ -20,6 +20,7 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/openapi.json"): VIEWER,
     ("GET", f"{_A}/health/live"): OPEN,
     ("GET", f"{_A}/health/ready"): OPEN,
+    ("GET", f"{_A}/health/dashboard"): VIEWER,
     ("GET", f"{_A}/admins"): ADMIN,
     ("POST", f"{_A}/admins"): ADMIN,
     ("GET", f"{_A}/admins/{{admin_id:str}}"): ADMIN,
