@@ -45,8 +45,9 @@ class Partitions:
         self._retention_days = retention_days
 
     async def make_ahead(self) -> None:
-        """Make the partitions of these days. Before anything is stored: a day whose first rows are in the default
-        partition stays there.
+        """Make the partitions of yesterday to three days ahead.
+
+        Before anything is stored: a day whose first rows are in the default partition stays there as a whole.
         """
         today = await self._today()
         for offset in range(-DAYS_BEHIND, DAYS_AHEAD + 1):
@@ -63,13 +64,13 @@ class Partitions:
         )
         days_silent = max(SOURCE_DAYS_MIN, 2 * retention_days)
         forgotten = await self._one_worker(lambda session: access_sources.prune(session, days_silent)) or []
-        if days or rows_removed or dead_letters_removed or forgotten:
+        if days or rows_removed or letters_removed or forgotten:
             self._observe(
                 AccessPartitionsDropped(
                     retention_days=retention_days,
                     days=tuple(days),
                     rows_removed=rows_removed,
-                    dead_letters_removed=dead_letters_removed,
+                    dead_letters_removed=letters_removed,
                     logs_forgotten=len(forgotten),
                 )
             )
