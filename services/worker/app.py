@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import version
 
+from qg_bundle.access.codec import BATCH_CONTEXT, PERSISTED_CONTEXT
 from qg_bundle.link import end_tasks, open_link
 from qg_bundle.snapshots.reader import SnapshotReader
 from qg_bundle.snapshots.writer import SnapshotWriter
@@ -19,6 +20,7 @@ from qg_store.engine import make_engine, make_sessions
 from qg_telemetry.events import ServiceDraining, ServiceStopped, WorkerStarted, retold
 from qg_telemetry.observer import Observer
 from qg_telemetry.ops import ops_app
+from worker.access_log import AccessSink
 from worker.database_watch import DatabaseWatch
 from worker.reconcile import Reconcile
 from worker.runs.claiming import Claiming
@@ -107,6 +109,17 @@ class Worker:
             snapshots_redis_bytes_max=settings.snapshots_redis_bytes_max,
             observe=observe,
         )
+        # A connection pool of its own: it waits in Redis for what comes next.
+        self.access_redis = open_link(settings.redis_url)
+        self.access_log = AccessSink(
+            sessions=self.sessions,
+            redis=self.access_redis,
+            batch_tags=TagKeys(settings.bundle_seal_keys, BATCH_CONTEXT),
+            persisted_tags=TagKeys(settings.bundle_seal_keys, PERSISTED_CONTEXT),
+            observe=observe,
+            retention_days=lambda: self.stored.access_log_retention_days,
+            worker=self.name,
+        )
         self._bind_states()
 
     async def run(self) -> ServeOutcome:
@@ -147,6 +160,7 @@ class Worker:
         self.planning.start()
         self.waking.start()
         self.reconcile.start()
+        self.access_log.start()
 
     async def _close(self) -> None:
         await self.waking.close()
@@ -155,12 +169,14 @@ class Worker:
         await self.claiming.close()
         await self.heartbeat.close()
         await self.reaping.close()
+        await self.access_log.close()
         await self.reconcile.close()
         await self.watch.close()
         await self.pools.close(POOLS_CLOSE_S)
         self.spool.close()
-        with contextlib.suppress(Exception):
-            await self.redis.aclose()
+        for link in (self.access_redis, self.redis):
+            with contextlib.suppress(Exception):
+                await link.aclose()
         with contextlib.suppress(Exception):
             await self.engine.dispose()
 
@@ -176,6 +192,8 @@ class Worker:
         metrics.bind("qg_job_runs_live", lambda: len(self.live))
         metrics.bind("qg_job_slots", lambda: self.stored.max_job_concurrency)
         metrics.bind("qg_heartbeat_age_seconds", lambda: self.heartbeat.age_s)
+        for name, read in self.access_log.states().items():
+            metrics.bind(name, read)
         metrics.bind("qg_pool_sessions_open", lambda: of_pools("open"))
         metrics.bind("qg_pool_sessions_busy", lambda: of_pools("busy"))
         metrics.bind("qg_pool_waiting", lambda: of_pools("waiting"))

@@ -45,7 +45,7 @@ async def test_a_run_becomes_a_snapshot_in_postgres_and_in_redis(gate: WorkerRig
             return str(run.endpoint_id) in await reader.numbers()
 
         await until(copied)
-        header = await reader.header(str(run.endpoint_id))
+        header = (await reader.header(str(run.endpoint_id))).header
         assert header.snapshot_id == str(snapshot.id)
         assert header.row_count == 1234
     finally:
