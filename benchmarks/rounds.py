@@ -18,7 +18,10 @@ ORDER_IDS = (17, 170, 1_700, 711)
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison: what is asked of the bare application and of the gateway, and how often per run."""
+    """One comparison: what is asked of the bare application and of the gateway, and how often per run.
+
+    With `against_unrecorded` the other side is no bare application but a gateway that keeps no access log.
+    """
 
     name: str
     target: float
@@ -27,6 +30,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     bare_paths: list[str]
     paths: list[str]
     headers: list[str]
+    against_unrecorded: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +42,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians over all rounds; the ratios are bare / gateway for CPU and gateway / bare for requests per second."""
+    """Medians over all rounds. Ratios: bare (or unrecorded) / gateway for CPU, the reverse for requests per second."""
 
     name: str
     target: float
@@ -79,6 +83,20 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
                 headers=bench.headers[kind],
             )
         )
+    for kind in (PUBLIC, API_KEY):
+        paths = [f"/api/v1/data/{POINT_PATH}/{kind}{query}" for query in point_query]
+        found.append(
+            Workload(
+                name=f"access log, {kind}",
+                target=0.95,
+                requests=max(50, int(2_000 * scale)),
+                connections=8,
+                bare_paths=paths,
+                paths=paths,
+                headers=bench.headers[kind],
+                against_unrecorded=True,
+            )
+        )
     return sorted(found, key=lambda workload: workload.target)
 
 
@@ -86,8 +104,11 @@ def compare(
     bench: Bench, load: LoadProcess, workload: Workload, rounds: int, tell: Callable[[str], None]
 ) -> Comparison:
     """Run the rounds of one workload; both servers are warmed up first."""
+    bare_port, bare_pid = bench.bare_port, bench.bare_pid
+    if workload.against_unrecorded:
+        bare_port, bare_pid = bench.unrecorded_port, bench.unrecorded_pid
     bare_order = LoadOrder(
-        port=bench.bare_port,
+        port=bare_port,
         paths=workload.bare_paths,
         headers=workload.headers,
         connections=workload.connections,
@@ -95,15 +116,15 @@ def compare(
     )
     order = msgspec.structs.replace(bare_order, port=bench.gateway_port, paths=workload.paths)
     for each in (bare_order, order):
-        _sample(load, each, bench.bare_pid)
+        _sample(load, each, bare_pid)
     bare: list[Sample] = []
     ours: list[Sample] = []
     ratios: list[float] = []
     for number in range(rounds):
-        a1 = _sample(load, bare_order, bench.bare_pid)
+        a1 = _sample(load, bare_order, bare_pid)
         b1 = _sample(load, order, bench.gateway_pid)
         b2 = _sample(load, order, bench.gateway_pid)
-        a2 = _sample(load, bare_order, bench.bare_pid)
+        a2 = _sample(load, bare_order, bare_pid)
         bare += [a1, a2]
         ours += [b1, b2]
         ratios.append((a1.cpu_us + a2.cpu_us) / (b1.cpu_us + b2.cpu_us))

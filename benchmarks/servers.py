@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.access_storing import storing
 from benchmarks.processes import Process
 from benchmarks.queries import MILLION_PATH, MILLION_ROWS, MILLION_SQL, POINT_PATH, POINT_SQL, ROWS_PATH, ROWS_SQL
 from qg_core.specs import MethodType
@@ -35,6 +36,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     bare_port: int
     gateway_pid: int
     gateway_port: int
+    unrecorded_pid: int
+    unrecorded_port: int
     headers: dict[str, list[str]]
 
 
@@ -49,7 +52,7 @@ def started(directory: Path) -> Iterator[Bench]:
         redis.start()
         stack.callback(redis.stop)
         oracle = standin.address
-        bare_port, port, ops_port = _free_ports(3)
+        bare_port, port, ops_port, unrecorded_port, unrecorded_ops_port = _free_ports(5)
         bare = Process(
             [
                 "-m",
@@ -77,9 +80,27 @@ def started(directory: Path) -> Iterator[Bench]:
         environ = {**os.environ, **published.environ(str(directory / "state"), port, ops_port)}
         gateway = Process(["-m", "cli.main", "data-plane"], environ, directory / "gateway.log")
         stack.callback(gateway.stop)
+        # The same without an access log: what that costs.
+        environ = {
+            **os.environ,
+            **published.environ(str(directory / "unrecorded"), unrecorded_port, unrecorded_ops_port),
+            "ACCESS_LOG": "false",
+        }
+        unrecorded = Process(["-m", "cli.main", "data-plane"], environ, directory / "unrecorded.log")
+        stack.callback(unrecorded.stop)
+        stack.enter_context(storing(redis.address.url(), environ["BUNDLE_SEAL_KEY"]))
         _wait_until_ready(gateway, f"http://127.0.0.1:{ops_port}/-/ready")
+        _wait_until_ready(unrecorded, f"http://127.0.0.1:{unrecorded_ops_port}/-/ready")
         _wait_until_ready(bare, f"http://127.0.0.1:{bare_port}/point?order_id=1")
-        yield Bench(bare_pid=bare.pid, bare_port=bare_port, gateway_pid=gateway.pid, gateway_port=port, headers=headers)
+        yield Bench(
+            bare_pid=bare.pid,
+            bare_port=bare_port,
+            gateway_pid=gateway.pid,
+            gateway_port=port,
+            unrecorded_pid=unrecorded.pid,
+            unrecorded_port=unrecorded_port,
+            headers=headers,
+        )
 
 
 def _publish(published: HandPublished, connection_id: str) -> dict[str, list[str]]:

@@ -82,6 +82,13 @@ async def test_a_worker_that_is_slow_is_not_sent_everything_again(tmp_path: Path
         await sink.until_persisted(node.log_id, 601)
 
 
+async def put_raw(sink: Sink, log_id: str, value: bytes) -> None:
+    """What somebody who may write to Redis says of a log."""
+    pipe = sink.redis.pipeline()
+    pipe.hset(keys.ACCESS_PERSISTED, log_id, value)  # type: ignore[arg-type]  # redis-py: bytes are fine
+    await pipe.execute()
+
+
 async def _longer(sink: Sink, entries: int) -> bool:
     return await stream_length(sink.redis) > entries
 
@@ -115,7 +122,7 @@ async def test_a_forged_watermark_drops_nothing(tmp_path: Path, redis_url: str, 
         }[forged]
         node.serve(400)
         await until(lambda: node.recorder.outstanding_bytes > 0)
-        await sink.redis.execute_command("HSET", keys.ACCESS_PERSISTED, log_id, value)
+        await put_raw(sink, log_id, value)
         node.ahead_s += 2
         await node.sender.step()
         assert len(node.told(AccessWatermarkRefused)) == (0 if forged == "long" else 1)
@@ -143,9 +150,7 @@ async def test_an_old_watermark_takes_nothing_back(tmp_path: Path, redis_url: st
         await sink.until_persisted(node.log_id, 300)
         await until(lambda: node.recorder.events_waiting == 0)
         sink.base.clear()
-        await sink.redis.execute_command(
-            "HSET", keys.ACCESS_PERSISTED, node.log_id, persisted_value(PERSISTED_TAGS, node.log_id, 100)
-        )
+        await put_raw(sink, node.log_id, persisted_value(PERSISTED_TAGS, node.log_id, 100))
         numbers = node.serve(10)
         await sink.until_stored(310)
         assert numbers[-1] == 310
