@@ -59,6 +59,7 @@ class SnapshotCopies:
         self._clock = clock
         self._put_for_nodes: dict[str, float] = {}
         self._told_held: list[str] = []
+        self._unusable: list[str] = []
         self._told_unusable: list[str] = []
 
     async def run(self) -> bool:
@@ -69,8 +70,10 @@ class SnapshotCopies:
             newest = {mark.endpoint_id: mark for mark in await snapshots.newest_of_all(session)}
         await self._remove_gone([endpoint_id for endpoint_id in in_redis if endpoint_id not in newest])
         found = await self._comparison.find(in_redis, newest, wanted)
-        self._tell_unusable(found.unusable)
-        return await self._put_all(self._that_fit(found.faults, newest), newest)
+        self._unusable = list(found.unusable)
+        is_unfinished = await self._put_all(self._that_fit(found.faults, newest), newest)
+        self._tell_unusable()
+        return is_unfinished
 
     async def _wanted(self) -> set[str]:
         """The endpoints whose snapshot nodes could not read or verify, but for those that were just put for one."""
@@ -122,6 +125,7 @@ class SnapshotCopies:
         """Put one; false when it can't be used, was deleted meanwhile, or a newer one came."""
         header = self._comparison.opened(mark)
         if header is None:
+            self._unusable.append(mark.endpoint_id)
             return False
         async with self._sessions() as session, aclosing(_pieces(session, header)) as pieces:
             try:
@@ -132,7 +136,8 @@ class SnapshotCopies:
             except PieceMissing:
                 return False
 
-    def _tell_unusable(self, endpoint_ids: list[str]) -> None:
+    def _tell_unusable(self) -> None:
+        endpoint_ids = sorted(self._unusable)
         if endpoint_ids and endpoint_ids != self._told_unusable:
             self._observe(SnapshotsUnusable(endpoint_ids=tuple(endpoint_ids[:IDS_SHOWN_MAX]), total=len(endpoint_ids)))
         self._told_unusable = endpoint_ids

@@ -28,13 +28,9 @@ async def turn(sessions: SessionFactory) -> AsyncIterator[bool]:
     Should the lock be lost on the way (Postgres restarts), the block goes on: all that it does may be done by two.
     Raises what SQLAlchemy raises.
     """
-    async with sessions() as session:
-        timeout = str(HOLDER_SILENT_MAX_S * 1_000)
-        await session.execute(
-            text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)"), {"timeout": timeout}
-        )
-        taken = await session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": RECONCILE_LOCK})
-        if not taken.scalar_one():
+    session = sessions()
+    try:
+        if not await _is_taken(session):
             yield False
             return
         over = asyncio.Event()
@@ -46,6 +42,21 @@ async def turn(sessions: SessionFactory) -> AsyncIterator[bool]:
             # Cancelled only where Postgres does not answer: a cancelled call leaves a session of no use.
             await asyncio.wait([signs], timeout=LAST_SIGN_WAIT_S)
             await end_tasks(signs)
+    finally:
+        try:
+            await session.close()
+        except (SQLAlchemyError, OSError):
+            # Lost on the way, and with it the lock: there is nothing to give back.
+            await session.invalidate()
+
+
+async def _is_taken(session: AsyncSession) -> bool:
+    timeout = str(HOLDER_SILENT_MAX_S * 1_000)
+    await session.execute(
+        text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)"), {"timeout": timeout}
+    )
+    taken = await session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": RECONCILE_LOCK})
+    return bool(taken.scalar_one())
 
 
 async def _give_signs_of_life(session: AsyncSession, over: asyncio.Event) -> None:
