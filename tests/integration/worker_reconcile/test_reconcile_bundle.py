@@ -89,7 +89,7 @@ async def test_a_control_plane_that_is_well_is_first(rig: Rig, make_backstop: Ma
     backstop.reconcile.start()
     for revision in range(2, 12):
         assert await rig.edit(Connection, connection.id, pool_max=20 + revision) == revision
-        await until(lambda wanted=revision: rig.saw("revision_activated", revision=wanted))  # type: ignore[misc]  # mypy: a default binds the value of this turn
+        await until(lambda wanted=revision: rig.saw("revision_activated", revision=wanted))
     assert not backstop.saw("revision_activated")
     assert not backstop.saw("bundle_repaired")
 

@@ -18,6 +18,7 @@ from tests.integration.worker_reconcile.backstop import Backstop
 from tests.integration.worker_reconcile.conftest import MakeBackstop
 from tests.support.waiting import until
 from worker.reconcile import copies
+from worker.reconcile.faults import Fault
 
 LARGE_BYTES = 1_200_000
 """Of random text: three pieces or more in each encoding."""
@@ -128,7 +129,7 @@ async def test_a_newer_copy_is_never_taken_back(rig: Rig, backstop: Backstop) ->
     await backstop.copy(newer)
     # Read before the newer one was committed, put after it was copied.
     repair = backstop.reconcile._copies
-    for fault in (copies.Fault.LOST, copies.Fault.ALTERED, copies.Fault.WANTED_BY_NODE):
+    for fault in (Fault.LOST, Fault.ALTERED, Fault.WANTED_BY_NODE):
         assert not await repair._put(mark, fault)
     assert await backstop.is_whole(newer)
     assert not await backstop.is_whole(older)

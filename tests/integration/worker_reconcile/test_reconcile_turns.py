@@ -61,8 +61,8 @@ async def test_two_at_once_repair_it_once(rig: Rig, make_backstop: MakeBackstop)
         await both[0].copy(one)
     await both[0].reconcile.run_once()
     before = await both[0].contents()
-    for one in both:
-        one.reconcile.start()
+    for worker in both:
+        worker.reconcile.start()
     for _ in range(3):
         await rig.redis.flushall()
 
