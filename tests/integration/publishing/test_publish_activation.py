@@ -62,7 +62,7 @@ async def test_a_control_plane_that_is_stopped_activates_first(rig: Rig, redis_u
 async def test_a_control_plane_that_hangs_keeps_nobody_from_activating(
     rig: Rig, store_urls: StoreUrls, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "ACTIVATION_IDLE_MAX_S", 1)
+    monkeypatch.setattr("qg_store.repositories.publishing.head.ACTIVATION_IDLE_MAX_S", 1)
     await rig.add(rig.connection())
     async with rig.session() as hanging:
         await ledger.lock_activation(hanging)
