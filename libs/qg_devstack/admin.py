@@ -34,6 +34,12 @@ class IssuedToken(msgspec.Struct, frozen=True):
     token: str
 
 
+class QueuedRun(msgspec.Struct, frozen=True):
+    """The answer of `run`."""
+
+    job_run_id: str
+
+
 class Admin:
     """Signed in as the seeded admin; `revision` is the newest one that an answer named."""
 
@@ -59,6 +65,10 @@ class Admin:
     def issue_token(self, auth_method_id: str, consumer: str) -> str:
         """A bearer token for a consumer."""
         return self.post(f"admin/auth/{auth_method_id}/issue-token", {"consumer": consumer}, IssuedToken).token
+
+    def queue_run(self, schedule_id: str) -> str:
+        """Let a schedule run now; the id of the run."""
+        return self.post(f"admin/schedules/{schedule_id}/run", {}, QueuedRun).job_run_id
 
     def post(self, path: str, fields: Fields, answer_type: type[AnswerT]) -> AnswerT:
         """`POST` and read the answer. Raises ServerFailed."""

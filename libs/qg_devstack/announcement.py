@@ -21,7 +21,9 @@ def announcement(record: StackRecord, curl_lines: Sequence[tuple[DemoEndpoint, s
     lines += [f"  all of it       {place.root}/stack.json", f"  logs            {place.logs}/"]
     for access, heading in _HEADINGS.items():
         lines += ["", f"Call it {heading}:", ""]
-        lines += [line for endpoint, line in curl_lines if endpoint.access == access]
+        lines += [line for endpoint, line in curl_lines if endpoint.access == access and endpoint.schedule is None]
+    lines += ["", "Call it for the newest snapshot, which workers make on schedule:", ""]
+    lines += [line for endpoint, line in curl_lines if endpoint.schedule is not None]
     lines += ["", "Ctrl-C stops everything; so does `make dev-down` in another terminal."]
     return "\n".join(lines)
 
@@ -31,6 +33,8 @@ def _addresses(record: StackRecord) -> list[tuple[str, str]]:
     urls = zip(record.data_plane_urls, record.data_plane_ops_urls, strict=True)
     for number, (url, ops_url) in enumerate(urls, start=1):
         found.append((f"data plane {number}", f"{url}/api/v1/data/   ops {ops_url}/-/ready"))
+    for number, ops_url in enumerate(record.worker_ops_urls, start=1):
+        found.append((f"worker {number}", f"ops {ops_url}/-/ready"))
     oracle = record.oracle
     found.append(("Oracle", f"{oracle.host}:{oracle.port}/{oracle.service_name}, user {oracle.user}"))
     return found

@@ -20,19 +20,27 @@ from qg_devstack.servers import (
 )
 from qg_devstack.servers.errors import ServerFailed
 
-_APP_GROUP = "qg_app"
+_APP_GROUP, _WORKER_GROUP = "qg_app", "qg_worker"
 _OUR_KEYS = "qg:*"
 _KEYS_PER_ROUND = 1_000
 
 
+@dataclass(frozen=True, repr=False)
+class DatabaseUser:
+    """Who signs in to the stack's database. Has no repr, for the password."""
+
+    name: str
+    password: str
+
+
 @dataclass(frozen=True)
 class Database:
-    """The stack's database: `url` as the superuser, `app_url` as the control plane's own user."""
+    """The stack's database: `url` as the superuser, `app_url` and `worker_url` as the services' own users."""
 
     address: PostgresAddress
     name: str
-    login: str
-    password: str
+    app: DatabaseUser
+    worker: DatabaseUser
 
     @property
     def url(self) -> str:
@@ -42,16 +50,26 @@ class Database:
     @property
     def app_url(self) -> str:
         """The rights of `qg_app`; works after the migrations, which make that group, and `let_in`."""
-        return PostgresAddress(self.address.host, self.address.port, self.login, self.password).url(self.name)
+        return self._url_as(self.app)
+
+    @property
+    def worker_url(self) -> str:
+        """The rights of `qg_worker`; likewise."""
+        return self._url_as(self.worker)
 
     def let_in(self) -> None:
-        """Make the control plane's user."""
-        create_login(self.address, self.login, self.password, group=_APP_GROUP)
+        """Make the users."""
+        create_login(self.address, self.app.name, self.app.password, group=_APP_GROUP)
+        create_login(self.address, self.worker.name, self.worker.password, group=_WORKER_GROUP)
 
     def drop(self) -> None:
         """Leave your own server as it was (but for the group roles, which the migrations never drop)."""
         drop_database(self.address, self.name)
-        drop_login(self.address, self.login)
+        drop_login(self.address, self.app.name)
+        drop_login(self.address, self.worker.name)
+
+    def _url_as(self, user: DatabaseUser) -> str:
+        return PostgresAddress(self.address.host, self.address.port, user.name, user.password).url(self.name)
 
 
 def begin_standin(plan: Plan, place: Place, parts: Parts) -> StandinServer | None:
@@ -110,4 +128,6 @@ def start_postgres(plan: Plan, place: Place, parts: Parts, secrets: StackSecrets
         create_database(address, name)
     except OSError as error:
         raise ServerFailed(f"Postgres at {address.host}:{address.port}: {error}") from error
-    return Database(address, name, f"qg_dev_control_plane_{secrets.suffix}", secrets.database_password)
+    app = DatabaseUser(f"qg_dev_control_plane_{secrets.suffix}", secrets.database_password)
+    worker = DatabaseUser(f"qg_dev_worker_{secrets.suffix}", secrets.worker_database_password)
+    return Database(address, name, app, worker)

@@ -1,6 +1,7 @@
 """Create the demo through the admin API, and the `curl` lines that call it."""
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -9,7 +10,7 @@ import httpx
 import msgspec
 
 from qg_devstack.admin import Admin
-from qg_devstack.demo_endpoints import API_KEY, BASIC, BEARER, ENDPOINTS, PUBLIC, DemoEndpoint
+from qg_devstack.demo_endpoints import API_KEY, BASIC, BEARER, ENDPOINTS, PUBLIC, CronIn, DemoEndpoint, EverySeconds
 from qg_devstack.record import OracleAccess
 from qg_devstack.secrets import new_password
 from qg_devstack.servers.errors import ServerFailed
@@ -17,6 +18,8 @@ from qg_devstack.servers.errors import ServerFailed
 _CONSUMER = "demo"
 _BASIC_USER = "demo"
 _CALL_TIMEOUT_S = 30.0
+_SNAPSHOT_TIMEOUT_S = 30.0
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Demo:
 
 
 def create(admin: Admin, oracle: OracleAccess) -> Demo:
-    """Make the connection, three auth methods and the endpoints. Raises ServerFailed."""
+    """Make the connection, three auth methods, the endpoints, and the schedules, each run once. Raises ServerFailed."""
     connection = admin.make(
         "connections",
         {
@@ -71,6 +74,10 @@ def create(admin: Admin, oracle: OracleAccess) -> Demo:
         made = admin.make("endpoints", _fields(endpoint, connection.id, methods))
         if made.warnings:
             raise ServerFailed(f"the database refused the statement of {endpoint.path}: {made.warnings}")
+        if endpoint.schedule is not None:
+            schedule = admin.make("schedules", {"endpoint_id": made.id, **_timing(endpoint.schedule)})
+            # Not waiting for its time: a newcomer wants rows.
+            admin.queue_run(schedule.id)
     access = DemoAccess(admin.issue_token(bearer.id, _CONSUMER), basic_password, keys.api_key)
     return Demo(access, admin.revision)
 
@@ -85,7 +92,10 @@ def curl_lines(demo: Demo, data_plane_urls: Sequence[str]) -> list[tuple[DemoEnd
 
 
 def check(demo: Demo, data_plane_urls: Sequence[str]) -> int:
-    """Call every endpoint on every data plane; returns how many calls gave rows. Raises ServerFailed for others."""
+    """Call every endpoint on every data plane; returns how many calls gave rows. Raises ServerFailed for others.
+
+    Endpoints with a schedule are called until their first snapshot is there.
+    """
     calls = 0
     with httpx.Client(timeout=_CALL_TIMEOUT_S, trust_env=False) as client:
         for url in data_plane_urls:
@@ -104,16 +114,24 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def _call(client: httpx.Client, demo: Demo, url: str, endpoint: DemoEndpoint) -> None:
-    headers = {"X-QG-Min-Revision": str(demo.revision)} | _headers(demo.access, endpoint.access)
-    basic = httpx.BasicAuth(_BASIC_USER, demo.access.basic_password) if endpoint.access == BASIC else None
-    try:
-        answer = client.get(_url(url, endpoint), headers=headers, auth=basic)
-    except httpx.HTTPError as error:
-        raise ServerFailed(f"{url} did not answer {endpoint.path}: {error}") from error
+    answer = _answer(client, demo, url, endpoint)
+    deadline = time.monotonic() + (_SNAPSHOT_TIMEOUT_S if endpoint.schedule else 0)
+    while answer.status_code == 503 and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        answer = _answer(client, demo, url, endpoint)
     if answer.status_code != 200:
         raise ServerFailed(f"{url} answered {endpoint.path} with {answer.status_code} {answer.text}")
     if not msgspec.json.decode(answer.content, type=_Answer).meta.row_count:
         raise ServerFailed(f"{url} answered {endpoint.path} without a row: is the demo schema there?")
+
+
+def _answer(client: httpx.Client, demo: Demo, url: str, endpoint: DemoEndpoint) -> httpx.Response:
+    headers = {"X-QG-Min-Revision": str(demo.revision)} | _headers(demo.access, endpoint.access)
+    basic = httpx.BasicAuth(_BASIC_USER, demo.access.basic_password) if endpoint.access == BASIC else None
+    try:
+        return client.get(_url(url, endpoint), headers=headers, auth=basic)
+    except httpx.HTTPError as error:
+        raise ServerFailed(f"{url} did not answer {endpoint.path}: {error}") from error
 
 
 def _headers(access: DemoAccess, kind: str) -> dict[str, str]:
@@ -137,5 +155,12 @@ def _fields(endpoint: DemoEndpoint, connection_id: str, methods: Mapping[str, st
         "sql_text": endpoint.sql_text,
         "param_schema": endpoint.param_schema,
         "rows_max": endpoint.rows_max,
+        "data_strategy": "snapshot" if endpoint.schedule else "live",
         **({"allow_unauthenticated": True} if endpoint.access == PUBLIC else guarded),
     }
+
+
+def _timing(schedule: EverySeconds | CronIn) -> dict[str, object]:
+    if isinstance(schedule, EverySeconds):
+        return {"schedule_type": "interval", "interval_seconds": schedule.seconds}
+    return {"schedule_type": "cron", "cron_expression": schedule.expression, "timezone": schedule.timezone}

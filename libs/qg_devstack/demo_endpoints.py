@@ -1,12 +1,28 @@
-"""The demo: three auth methods and the endpoints over the supply-chain schema that `make dev` creates."""
+"""The demo: endpoints over the supply-chain schema that `make dev` creates, and the schedules of two of them."""
 
 import msgspec
 
 BEARER, BASIC, API_KEY, PUBLIC = "bearer", "basic", "api_key", "public"
 
 
+class EverySeconds(msgspec.Struct, frozen=True):
+    """A schedule of the type `interval`."""
+
+    seconds: int
+
+
+class CronIn(msgspec.Struct, frozen=True):
+    """A schedule of the type `cron`."""
+
+    expression: str
+    timezone: str
+
+
 class DemoEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint, who may call it, and a query string that gives rows at every scale."""
+    """One endpoint, who may call it, and a query string that gives rows at every scale.
+
+    One with a `schedule` answers from its newest snapshot.
+    """
 
     name: str
     path: str
@@ -16,6 +32,7 @@ class DemoEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     param_schema: dict[str, dict[str, str | int | bool | list[str]]] = {}
     sample_query: str = ""
     rows_max: int = 1_000
+    schedule: EverySeconds | CronIn | None = None
 
 
 ENDPOINTS = (
@@ -117,5 +134,29 @@ select category, count(*) as items
   from items
  group by category
  order by category""",
+    ),
+    DemoEndpoint(
+        name="Orders by status",
+        path="orders/by-status",
+        access=API_KEY,
+        description="How many orders stand where; a snapshot, made every 30 seconds.",
+        sql_text="""\
+select status, count(*) as orders, min(placed_at) as first_placed_at, max(placed_at) as last_placed_at
+  from orders
+ group by status
+ order by status""",
+        schedule=EverySeconds(30),
+    ),
+    DemoEndpoint(
+        name="Inventory by plant",
+        path="inventory/by-plant",
+        access=BASIC,
+        description="What lies in each plant; a snapshot, made on workdays before the early shift.",
+        sql_text="""\
+select plant_code, sum(on_hand) as on_hand, sum(reserved) as reserved
+  from inventory_positions
+ group by plant_code
+ order by plant_code""",
+        schedule=CronIn("45 5 * * mon-fri", "Europe/Berlin"),
     ),
 )

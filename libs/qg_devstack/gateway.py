@@ -1,4 +1,4 @@
-"""The gateway's own services: migrations, one control plane, N data planes, with the settings each one reads."""
+"""The gateway's own services: migrations, one control plane, N data planes, M workers, with what each one is told."""
 
 import subprocess
 from collections.abc import Mapping
@@ -51,21 +51,32 @@ def control_plane(plan: Plan, place: Place, secrets: StackSecrets, database: Dat
         "ADMIN_USERNAME": ADMIN_USERNAME,
         "ADMIN_PASSWORD_HASH": hash_password(secrets.admin_password),
     }
-    return _service(place, "control plane", "control-plane", plan.control_plane_port, settings)
+    return _service(place, "control plane", "control-plane", settings, _listening(plan.control_plane_port))
 
 
 def data_plane(plan: Plan, place: Place, secrets: StackSecrets, redis_url: str, index: int) -> Service:
     """Data plane `index` (from 0), not started yet, with a state directory of its own."""
     name = f"data plane {index + 1}"
     node = f"dev-{index + 1}"
-    state = place.run / f"state-{node}"
-    state.mkdir(mode=0o700)
     settings = _shared(secrets, redis_url) | {
         "BUNDLE_VERIFY_KEYS": secrets.signing_pair[1],
-        "STATE_DIR": str(state),
+        "STATE_DIR": _state_directory(place, node),
         "NODE_NAME": node,
     }
-    return _service(place, name, "data-plane", plan.data_plane_port(index), settings)
+    return _service(place, name, "data-plane", settings, _listening(plan.data_plane_port(index)))
+
+
+def worker(plan: Plan, place: Place, secrets: StackSecrets, database: Database, redis_url: str, index: int) -> Service:
+    """Worker `index` (from 0), not started yet, with a state directory of its own."""
+    name = f"dev-worker-{index + 1}"
+    settings = _shared(secrets, redis_url) | {
+        "DATABASE_URL": database.worker_url,
+        "BUNDLE_VERIFY_KEYS": secrets.signing_pair[1],
+        "STATE_DIR": _state_directory(place, name),
+        "WORKER_NAME": name,
+    }
+    listening = {"OPS_PORT": str(plan.worker_ops_port(index))}
+    return _service(place, f"worker {index + 1}", "worker", settings, listening)
 
 
 def url_of(port: int) -> str:
@@ -84,13 +95,24 @@ def _shared(secrets: StackSecrets, redis_url: str) -> dict[str, str]:
     }
 
 
-def _service(place: Place, name: str, subcommand: str, port: int, settings: Mapping[str, str]) -> Service:
-    listening = {"HOST": LOOPBACK, "PORT": str(port), "OPS_PORT": str(port + 1)}
+def _state_directory(place: Place, owner: str) -> str:
+    state = place.run / f"state-{owner}"
+    state.mkdir(mode=0o700)
+    return str(state)
+
+
+def _listening(port: int) -> dict[str, str]:
+    return {"HOST": LOOPBACK, "PORT": str(port), "OPS_PORT": str(port + 1)}
+
+
+def _service(
+    place: Place, name: str, subcommand: str, settings: Mapping[str, str], listening: Mapping[str, str]
+) -> Service:
     options = ServiceOptions(
         name=name,
         subcommand=subcommand,
         settings={**settings, **listening},
-        ops_url=url_of(port + 1),
+        ops_url=url_of(int(listening["OPS_PORT"])),
         directory=place.run,
         log_path=place.logs / f"{name.replace(' ', '-')}.log",
     )

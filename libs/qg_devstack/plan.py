@@ -1,4 +1,4 @@
-"""What one dev stack is to be: its ports, how many data planes, and which servers are your own."""
+"""What one dev stack is to be: its ports, how many data planes and workers, and which servers are your own."""
 
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from qg_core.environment import Variable, integer, number, text
 PORT_BASE = 8400
 PORTS_SPAN = 60
 _DATA_PLANES_MAX = 10
-_FIRST_DATA_PLANE = 10
+_WORKERS_MAX = 10
+_FIRST_DATA_PLANE, _FIRST_WORKER = 10, 30
 _STANDIN, _POSTGRES, _REDIS = 40, 41, 42
 
 
@@ -18,6 +19,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     port_base: int
     data_planes: int
+    workers: int
     scale: float
     postgres_url: str | None
     redis_url: str | None
@@ -35,6 +37,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def data_plane_port(self, number: int) -> int:
         """Where consumers call data plane `number` (from 0); its ops port is the next one."""
         return self.port_base + _FIRST_DATA_PLANE + 2 * number
+
+    def worker_ops_port(self, number: int) -> int:
+        """The ops port of worker `number` (from 0), which has no other."""
+        return self.port_base + _FIRST_WORKER + number
 
     @property
     def standin_port(self) -> int:
@@ -57,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for index in range(self.data_planes):
             wanted[self.data_plane_port(index)] = f"data plane {index + 1}"
             wanted[self.data_plane_port(index) + 1] = f"data plane {index + 1}, ops"
+        for index in range(self.workers):
+            wanted[self.worker_ops_port(index)] = f"worker {index + 1}, ops"
         if self.oracle_host is None:
             wanted[self.standin_port] = "Oracle stand-in"
         if self.postgres_url is None:
@@ -84,6 +92,13 @@ VARIABLES = (
         parse=integer(1, _DATA_PLANES_MAX),
         default="2",
         description="how many data planes",
+    ),
+    Variable(
+        name="WORKERS",
+        field="workers",
+        parse=integer(1, _WORKERS_MAX),
+        default="2",
+        description="how many workers",
     ),
     Variable(
         name="DEV_SCALE",

@@ -45,6 +45,7 @@ class StackRecord(msgspec.Struct, frozen=True):
     control_plane_ops_url: str
     data_plane_urls: list[str]
     data_plane_ops_urls: list[str]
+    worker_ops_urls: list[str]
     admin_username: str
     admin_password: str
     oracle: OracleAccess

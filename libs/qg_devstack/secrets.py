@@ -30,4 +30,5 @@ class StackSecrets:
     jwt_secret_key: str = field(default_factory=lambda: secrets.token_hex(64))
     admin_password: str = field(default_factory=new_password)
     database_password: str = field(default_factory=new_password)
+    worker_database_password: str = field(default_factory=new_password)
     suffix: str = field(default_factory=lambda: secrets.token_hex(4))

@@ -1,4 +1,4 @@
-"""One service of the gateway (control plane, data plane) as a child process."""
+"""One service of the gateway (control plane, data plane, worker) as a child process."""
 
 import os
 import signal

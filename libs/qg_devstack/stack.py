@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from qg_core.environment import SettingsInvalid, read_settings
 from qg_devstack import backends, demo, gateway
@@ -68,6 +69,13 @@ def _up(place: Place, plan: Plan, progress: Progress) -> int:
     return status
 
 
+@dataclass(frozen=True)
+class _Services:
+    control_plane: Service
+    data_planes: list[Service]
+    workers: list[Service]
+
+
 class _Stack:
     """One stack while it starts and stops; each step shows a line."""
 
@@ -94,7 +102,7 @@ class _Stack:
         if standin is not None:
             standin.wait_ready()
             say(f"The Oracle stand-in is ready, demo schema at scale {plan.scale:g}")
-        services[0].wait_ready()
+        services.control_plane.wait_ready()
         say("The control plane is ready")
         oracle = backends.oracle_access(plan, standin)
         record = self._record(database, redis_url, oracle, services)
@@ -108,28 +116,31 @@ class _Stack:
             self._own_database.drop()
         self._progress.say(f"Everything is stopped (in {took_s:.1f} s)")
 
-    def _begin_services(self, database: backends.Database, redis_url: str) -> list[Service]:
+    def _begin_services(self, database: backends.Database, redis_url: str) -> _Services:
         plan, place, secrets = self._plan, self._place, self._secrets
-        services = [gateway.control_plane(plan, place, secrets, database, redis_url)]
-        services += [gateway.data_plane(plan, place, secrets, redis_url, index) for index in range(plan.data_planes)]
-        for service in services:
+        services = _Services(
+            gateway.control_plane(plan, place, secrets, database, redis_url),
+            [gateway.data_plane(plan, place, secrets, redis_url, index) for index in range(plan.data_planes)],
+            [gateway.worker(plan, place, secrets, database, redis_url, index) for index in range(plan.workers)],
+        )
+        for service in (services.control_plane, *services.data_planes, *services.workers):
             service.begin()
             self._parts.add(service)
         return services
 
-    def _make_demo(self, record: StackRecord, services: list[Service]) -> None:
+    def _make_demo(self, record: StackRecord, services: _Services) -> None:
         with Admin(record.control_plane_url, record.admin_username, record.admin_password) as admin:
             made = demo.create(admin, record.oracle)
-        self._progress.say(f"The demo is published as revision {made.revision}")
-        for service in services[1:]:
+        self._progress.say(f"The demo is published as revision {made.revision}, its schedules are run once")
+        for service in (*services.workers, *services.data_planes):
             service.wait_ready()
         calls = demo.check(made, record.data_plane_urls)
-        self._progress.say(f"The data planes are ready: {calls} demo calls gave rows")
+        self._progress.say(f"Workers and data planes are ready: {calls} demo calls gave rows")
         text = announcement(record, demo.curl_lines(made, record.data_plane_urls), self._place)
         self._progress.show(text)
 
     def _record(
-        self, database: backends.Database, redis_url: str, oracle: OracleAccess, services: list[Service]
+        self, database: backends.Database, redis_url: str, oracle: OracleAccess, services: _Services
     ) -> StackRecord:
         plan = self._plan
         pids = {part.name: part.pid for part in self._parts.running()}
@@ -139,6 +150,7 @@ class _Stack:
             control_plane_ops_url=gateway.url_of(plan.control_plane_port + 1),
             data_plane_urls=[gateway.url_of(port) for port in ports],
             data_plane_ops_urls=[gateway.url_of(port + 1) for port in ports],
+            worker_ops_urls=[gateway.url_of(plan.worker_ops_port(index)) for index in range(plan.workers)],
             admin_username=gateway.ADMIN_USERNAME,
             admin_password=self._secrets.admin_password,
             oracle=oracle,
@@ -148,9 +160,9 @@ class _Stack:
                 postgres=pids.get("Postgres"),
                 redis=pids.get("Redis"),
                 standin=pids.get("Oracle stand-in"),
-                control_plane=services[0].pid,
-                data_planes=[service.pid for service in services[1:]],
-                workers=[],
+                control_plane=services.control_plane.pid,
+                data_planes=[service.pid for service in services.data_planes],
+                workers=[service.pid for service in services.workers],
             ),
         )
 

@@ -24,12 +24,13 @@ RECORD = StackRecord(
     control_plane_ops_url="http://127.0.0.1:2",
     data_plane_urls=["http://127.0.0.1:3"],
     data_plane_ops_urls=["http://127.0.0.1:4"],
+    worker_ops_urls=["http://127.0.0.1:7", "http://127.0.0.1:8"],
     admin_username="admin",
     admin_password="not-a-real-password",
     oracle=OracleAccess("127.0.0.1", 5, "S", "u", "p"),
     postgres_url="postgresql://",
     redis_url="redis://",
-    pids=StackPids(1, 2, 3, 4, [5, 6], []),
+    pids=StackPids(1, 2, 3, 4, [5, 6], [9, 10]),
 )
 
 
@@ -42,7 +43,7 @@ def test_the_stack_file_is_closed_to_others_and_has_the_promised_shape(tmp_path:
         assert stat.S_IMODE(place.root.stat().st_mode) == 0o700
         shape = msgspec.json.decode(path.read_bytes())
     promised = {"control_plane_url", "data_plane_urls", "data_plane_ops_urls", "admin_username", "admin_password"}
-    assert promised | {"oracle", "postgres_url", "redis_url", "pids"} <= shape.keys()
+    assert promised | {"worker_ops_urls", "oracle", "postgres_url", "redis_url", "pids"} <= shape.keys()
     assert shape["oracle"].keys() == {"host", "port", "service_name", "user", "password"}
     assert shape["pids"].keys() == {"postgres", "redis", "standin", "control_plane", "data_planes", "workers"}
     assert place.read_stack() == RECORD
