@@ -13,12 +13,12 @@ import msgspec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from qg_core.job_runs import FINAL, RunStatus, check_transition
 from qg_store.models.job_runs import ERROR_DETAIL_CHARS_MAX
 from qg_store.repositories.statements import BIGINT, ROW_ID, SECONDS, statement
 from qg_store.repositories.unique import violated_constraint
 
 _CLAIM_ATTEMPTS_MAX = 3
-_FINAL = frozenset({"success", "failed", "timeout", "lost", "skipped"})
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):
@@ -194,14 +194,19 @@ async def extend(connection: Any, held: Sequence[Held], lease_s: float) -> list[
 async def finish(
     session: AsyncSession, run_id: str, token: int, status: str, row_count: int | None, error_detail: str | None
 ) -> bool:
-    """End a run and free its slot. False: the token is not ours any more, and nothing was written."""
-    if status not in _FINAL:
+    """End a run and free its slot. False: the token is not ours any more, and nothing was written.
+
+    Raises ValueError for a status in which a run that was live can't end.
+    """
+    wanted = RunStatus(status)
+    check_transition(RunStatus.RUNNING, wanted)
+    if wanted not in FINAL:
         raise ValueError(f"a run can't end as {status!r}")
     await session.execute(_LOCK_SCHEDULE, {"run_id": run_id})
     values = {
         "run_id": run_id,
         "token": token,
-        "status": str(status),
+        "status": wanted.value,
         "row_count": row_count,
         "error_detail": storable_detail(error_detail),
     }
