@@ -94,7 +94,6 @@ class SnapshotFiles:
         """Compare every encoding with the verified header."""
         for encoding, body in header.encodings.items():
             with as_failed(), self.stream(header, encoding) as file:
-                _check(encoding, os.fstat(file.fileno()).st_size, body.size)
                 _check(encoding, hashlib.file_digest(file, "sha256").hexdigest(), body.sha256)
 
     def begin(self, header: SnapshotHeader, encoding: str) -> Writing:
@@ -125,9 +124,14 @@ class SnapshotFiles:
         return self._path_of(header, encoding).exists()
 
     def stream(self, header: SnapshotHeader, encoding: str) -> io.FileIO:
-        """The file of an encoding; it stays readable when it is removed meanwhile."""
+        """The file of an encoding, of the size that it should have; it stays readable when it is removed meanwhile."""
         with as_failed():
-            return self._path_of(header, encoding).open("rb", buffering=0)
+            file = self._path_of(header, encoding).open("rb", buffering=0)
+        size = header.rows_bytes if encoding == IDENTITY else header.encodings[encoding].size
+        if os.fstat(file.fileno()).st_size != size:
+            file.close()
+            raise FilesFailed(ALTERED, f"the {encoding} of a snapshot is not of the size that its header says")
+        return file
 
     def decoded(self, header: SnapshotHeader) -> Text:
         """The text, decoded while it is read."""

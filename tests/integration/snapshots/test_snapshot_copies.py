@@ -186,7 +186,7 @@ async def test_what_somebody_else_put_gives_way(gateway: Gateway, reader: Snapsh
         keys.SNAPSHOTS_VERSION,
     ):
         if kind == "list":
-            await gateway.redis.rpush(key, "x")
+            await gateway.redis.execute_command("RPUSH", key, "x")  # type: ignore[no-untyped-call]  # redis-py: untyped
         elif kind == "text":
             await gateway.redis.set(key, "9" * 400 + " zstd:999999999999")
         elif key == keys.SNAPSHOT_NUMBERS:
