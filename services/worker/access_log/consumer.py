@@ -35,7 +35,6 @@ from worker.access_log.stream import ENTRIES_MAX, EntryStream
 from worker.access_log.tally import Tally
 from worker.access_log.watermarks import Watermarks
 
-TAKE_OVER_EVERY_S = 5.0
 TRIES_MAX = 3
 """How often one entry alone may fail for a reason that lies in it; then it is a dead letter as a whole."""
 
@@ -59,6 +58,7 @@ class Consumer:
         batch_tags: Tagger,
         observe: Observe,
         tally: Tally,
+        take_over_every_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._stream = stream
@@ -67,6 +67,7 @@ class Consumer:
         self._batch_tags = batch_tags
         self._observe = observe
         self._tally = tally
+        self._take_over_every_s = take_over_every_s
         self._now = now
         self._held: list[StreamEntry] = []
         self._committed: list[StreamEntry] = []
@@ -93,7 +94,7 @@ class Consumer:
             await self._settle()
 
     async def _take(self) -> list[StreamEntry]:
-        if time.monotonic() - self._taken_over_at >= TAKE_OVER_EVERY_S:
+        if time.monotonic() - self._taken_over_at >= self._take_over_every_s:
             if found := await self._stream.take_over():
                 return found
             self._taken_over_at = time.monotonic()

@@ -59,9 +59,7 @@ class Partitions:
         oldest_kept = await self._today() - timedelta(days=retention_days)
         days = [str(day) for day in await self._aged(oldest_kept) if await self._drop(day)]
         rows_removed = await self._remove_rows(oldest_kept)
-        dead_letters_removed = (
-            await self._one_worker(lambda session: _remove_dead_letters(session, retention_days)) or 0
-        )
+        letters_removed = await self._one_worker(lambda session: _remove_dead_letters(session, retention_days)) or 0
         days_silent = max(SOURCE_DAYS_MIN, 2 * retention_days)
         forgotten = await self._one_worker(lambda session: access_sources.prune(session, days_silent)) or []
         if days or rows_removed or letters_removed or forgotten:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
+import msgspec
 from redis.asyncio import Redis
 
 from qg_bundle.access.reader import forget_persisted
@@ -15,7 +16,7 @@ from qg_telemetry.events import AccessWatermarksRestored, Observe
 from qg_telemetry.metrics.states import Reader
 from worker.access_log.consumer import Consumer
 from worker.access_log.partitions import Partitions
-from worker.access_log.stream import IDLE_MAX_S, EntryStream
+from worker.access_log.stream import EntryStream
 from worker.access_log.tally import Tally
 from worker.access_log.watermarks import Watermarks
 from worker.supervised import Supervised
@@ -24,11 +25,20 @@ GATHER_S = 0.1
 """Between rounds: entries gather meanwhile, and a transaction stores several."""
 
 ROUND_TIMEOUT_S = 60.0
-SWEEP_EVERY_S = 5.0
 SWEEP_TIMEOUT_S = 20.0
-PARTITIONS_EVERY_S = 3_600.0
 PARTITIONS_TIMEOUT_S = 600.0
 CLOSE_WAIT_S = 5.0
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the loops run and how long they wait, in seconds."""
+
+    idle_max_s: float = 15.0
+    """How long an entry is pending before it is taken from its consumer."""
+
+    take_over_every_s: float = 5.0
+    sweep_every_s: float = 5.0
+    partitions_every_s: float = 3_600.0
 
 
 class AccessSink:
@@ -49,13 +59,14 @@ class AccessSink:
         observe: Observe,
         retention_days: Callable[[], int],
         worker: str,
-        idle_max_s: float = IDLE_MAX_S,
+        pace: Pace | None = None,
     ) -> None:
+        pace = pace or Pace()
         self._sessions = sessions
         self._redis = redis
         self._observe = observe
         self._tally = Tally()
-        self._stream = EntryStream(redis, worker, idle_max_s=idle_max_s)
+        self._stream = EntryStream(redis, worker, idle_max_s=pace.idle_max_s)
         self._watermarks = Watermarks(redis, persisted_tags)
         self._consumer = Consumer(
             stream=self._stream,
@@ -64,6 +75,7 @@ class AccessSink:
             batch_tags=batch_tags,
             observe=observe,
             tally=self._tally,
+            take_over_every_s=pace.take_over_every_s,
         )
         self._partitions = Partitions(sessions, observe, retention_days)
         self._closing = False
@@ -76,12 +88,12 @@ class AccessSink:
         self._loops = (
             self._rounds,
             Supervised(
-                "access_watermarks", self._sweep, every_s=SWEEP_EVERY_S, timeout_s=SWEEP_TIMEOUT_S, observe=observe
+                "access_watermarks", self._sweep, every_s=pace.sweep_every_s, timeout_s=SWEEP_TIMEOUT_S, observe=observe
             ),
             Supervised(
                 "access_partitions",
                 self._keep_partitions,
-                every_s=PARTITIONS_EVERY_S,
+                every_s=pace.partitions_every_s,
                 timeout_s=PARTITIONS_TIMEOUT_S,
                 observe=observe,
             ),
@@ -133,9 +145,10 @@ class AccessSink:
         known = {log_id: sequence for log_id, sequence in persisted.items() if log_id in self._swept}
         self._swept = frozenset(persisted)
         put = await self._watermarks.publish(known)
-        await self._watermarks.publish(persisted)
-        if put.missing or put.altered:
-            self._observe(AccessWatermarksRestored(missing=put.missing, altered=put.altered))
+        others = await self._watermarks.publish(persisted)
+        altered = put.altered + others.altered
+        if put.missing or altered:
+            self._observe(AccessWatermarksRestored(missing=put.missing, altered=altered))
         await self._stream.forget_consumers()
         self._tally.backlog = await self._stream.backlog()
 

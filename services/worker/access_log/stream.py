@@ -1,6 +1,6 @@
 """One consumer of the stream of access batches, and what keeps the stream's group in order.
 
-An entry that was read and not settled stays pending under the name of its consumer; after `IDLE_MAX_S` without a sign
+An entry that was read and not settled stays pending under the name of its consumer; after `idle_max_s` without a sign
 of life any other consumer takes it over. So a worker may die at any point.
 """
 
@@ -14,9 +14,6 @@ from redis.exceptions import ResponseError
 from qg_bundle import keys
 from qg_bundle.access import reader
 from qg_bundle.access.reader import StreamEntry
-
-IDLE_MAX_S = 15.0
-"""How long an entry is pending before it is taken from its consumer."""
 
 CONSUMER_IDLE_MAX_S = 60.0
 """How long a consumer without pending entries is silent before it is forgotten."""
@@ -65,7 +62,7 @@ class Backlog(msgspec.Struct, frozen=True):
 class EntryStream:
     """Every method raises one of `link.LINK_ERRORS`."""
 
-    def __init__(self, redis: Redis, worker: str, *, idle_max_s: float = IDLE_MAX_S) -> None:
+    def __init__(self, redis: Redis, worker: str, *, idle_max_s: float) -> None:
         self._redis = redis
         # Never the name of an earlier process: its pending entries are taken over like anybody else's.
         self.consumer = f"{worker[:CONSUMER_NAME_LENGTH_MAX]}-{secrets.token_hex(4)}"

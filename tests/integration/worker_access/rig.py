@@ -27,11 +27,14 @@ from qg_security.tags import TagKeys
 from qg_store.engine import make_engine, make_sessions
 from qg_telemetry.events import Event
 from tests.fixtures.store import StoreUrls
-from worker.access_log import AccessSink
+from worker.access_log import AccessSink, Pace
 
 ENDPOINT_ID = "0b0e7f9e-6a0c-4d5f-9d55-3c1d7a3c9f10"
 METHOD_ID = "5f3f2b77-0f0f-4b57-a3f3-0b54d2a7a6a1"
 CREDENTIAL_ID = "8a4c7a52-25a1-4b7e-8b0f-2f2f62a5d0c3"
+
+
+QUICK = Pace(idle_max_s=1.0, take_over_every_s=0.5, sweep_every_s=0.5)
 
 
 def event(sequence: int, **changes: Any) -> AccessEvent:
@@ -100,7 +103,7 @@ class SinkRig:
     def log(self, node: str = "node-1") -> NodeLog:
         return NodeLog(self.batch_tags, node)
 
-    def sink(self, *, retention_days: int = 90, idle_max_s: float = 1.0) -> AccessSink:
+    def sink(self, *, retention_days: int = 90, pace: Pace = QUICK) -> AccessSink:
         """A sink that runs already."""
         link = open_link(self.servers.redis_url)
         self._links.append(link)
@@ -112,7 +115,7 @@ class SinkRig:
             observe=self.observed.append,
             retention_days=lambda: retention_days,
             worker=f"worker-{len(self._sinks)}",
-            idle_max_s=idle_max_s,
+            pace=pace,
         )
         self._sinks.append(sink)
         sink.start()
