@@ -1,7 +1,8 @@
 """Snapshots as Postgres keeps them: which there are, and the rows of one, decompressed while they are sent."""
 
+import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -15,6 +16,9 @@ from qg_store.repositories import audit_log, endpoints, snapshots
 
 READERS_MAX = 4
 """Snapshots that are sent at the same time: each holds one piece and what is being sent of it."""
+
+READ_TIMEOUT_S = 300.0
+"""How long one may take. A reader that stands still is not counted any longer, and gets no more after it."""
 
 SENT_BYTES = 131_072
 """The rows leave in chunks of this size, however far a piece swells."""
@@ -31,9 +35,10 @@ class OpenedSnapshot(msgspec.Struct, frozen=True):
 
 
 class StoredSnapshots:
-    def __init__(self, sessions: SessionFactory) -> None:
+    def __init__(self, sessions: SessionFactory, *, now: Callable[[], float] = time.monotonic) -> None:
         self._sessions = sessions
-        self._readers = 0
+        self._now = now
+        self._deadlines: list[float] = []
 
     async def every(self, endpoint_id: str, limit: int) -> list[Snapshot]:
         """The newest snapshots of an endpoint, newest first. Raises `NotFound` when there is no such endpoint."""
@@ -47,7 +52,7 @@ class StoredSnapshots:
 
         Raises `NotFound`, and `Unavailable` while as many are being read as may be.
         """
-        if self._readers >= READERS_MAX:
+        if sum(deadline > self._now() for deadline in self._deadlines) >= READERS_MAX:
             raise Unavailable("Too many snapshots are being read; try again later.", retry_after_s=5)
         async with self._sessions.begin() as session:
             row = await snapshots.get(session, snapshot_id)
@@ -60,16 +65,19 @@ class StoredSnapshots:
         return OpenedSnapshot(len(head) + row.bytes - 1 + len(tail), self._body(row, head, tail))
 
     async def _body(self, row: Snapshot, head: bytes, tail: bytes) -> AsyncIterator[bytes]:
-        self._readers += 1
+        deadline = self._now() + READ_TIMEOUT_S
+        self._deadlines.append(deadline)
         try:
             yield head
             opening = True
             async for chunk in self._text(row):
+                if self._now() > deadline:
+                    raise Unavailable("Reading the snapshot took too long.")
                 yield chunk[1:] if opening else chunk
                 opening = False
             yield tail
         finally:
-            self._readers -= 1
+            self._deadlines.remove(deadline)
 
     async def _text(self, row: Snapshot) -> AsyncIterator[bytes]:
         """The stored text, never parsed. What is sent already can't be taken back: a snapshot that is deleted
