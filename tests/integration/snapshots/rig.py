@@ -44,13 +44,14 @@ class Gateway:
     def __init__(self, published: HandPublished) -> None:
         self.published = published
         self.connection = published.connection("127.0.0.1", 1, "NOWHERE", "nobody", "nothing")
-        self.first = self._endpoint("first")
-        self.second = self._endpoint("second")
+        self.first = self.endpoint("first")
+        self.second = self.endpoint("second")
         self.tags = TagKeys([published.seal_key], SNAPSHOT_CONTEXT)
         self.redis = open_link(published.redis_url)
         self.writer = SnapshotWriter(self.redis)
 
-    def _endpoint(self, path: str) -> str:
+    def endpoint(self, path: str) -> str:
+        """Another public one; published with the next `publish`."""
         sql = f"select '{path}' as label from dual"
         return self.published.endpoint(path, sql, self.connection, None, data_strategy=DataStrategy.SNAPSHOT)
 
