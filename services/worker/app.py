@@ -6,14 +6,13 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from qg_bundle.access.codec import BATCH_CONTEXT, PERSISTED_CONTEXT
 from qg_bundle.link import end_tasks, open_link
 from qg_bundle.snapshots.reader import SnapshotReader
 from qg_bundle.snapshots.writer import SnapshotWriter
 from qg_oracle.pools import Pools
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
-from qg_security.tags import SNAPSHOT_CONTEXT, TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, SNAPSHOT_CONTEXT, TagKeys
 from qg_serving import ServeOutcome, serve_ops
 from qg_serving.process_names import kept_name
 from qg_store.engine import make_engine, make_sessions
@@ -114,8 +113,8 @@ class Worker:
         self.access_log = AccessSink(
             sessions=self.sessions,
             redis=self.access_redis,
-            batch_tags=TagKeys(settings.bundle_seal_keys, BATCH_CONTEXT),
-            persisted_tags=TagKeys(settings.bundle_seal_keys, PERSISTED_CONTEXT),
+            batch_tags=TagKeys(settings.bundle_seal_keys, ACCESS_BATCH_CONTEXT),
+            persisted_tags=TagKeys(settings.bundle_seal_keys, ACCESS_PERSISTED_CONTEXT),
             observe=observe,
             retention_days=lambda: self.stored.access_log_retention_days,
             worker=self.name,

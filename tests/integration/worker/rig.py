@@ -11,6 +11,7 @@ from sqlalchemy import text
 from qg_core.specs import Address, ConnectionSecret, SpecKind, sealed_row
 from qg_devstack.servers import StandinAddress
 from qg_devstack.servers.ports import free_port
+from qg_store.engine import make_engine
 from qg_store.models import Connection, Endpoint, Schedule
 from qg_store.repositories import gateway
 from tests.fixtures.store import StoreUrls
@@ -30,6 +31,7 @@ class WorkerRig:
         self.standin = standin
         self.directory = directory
         self.publishing = Rig(urls.app, redis_url)
+        self._engine = make_engine(urls.superuser)
         self.connection = self.connection_to(standin.host, standin.port)
         self.workers: list[WorkerProcess] = []
         self._published = False
@@ -44,6 +46,7 @@ class WorkerRig:
     async def close(self) -> None:
         for worker in self.workers:
             worker.stop()
+        await self._engine.dispose()
         await self.publishing.close()
 
     # -- what is published -------------------------------------------------------------------------------------------
@@ -108,12 +111,13 @@ class WorkerRig:
     # -- what came of it ---------------------------------------------------------------------------------------------
 
     async def execute(self, statement: str, **values: object) -> None:
-        async with self.publishing.sessions.begin() as session:
-            await session.execute(text(statement), values)
+        """One statement, as the superuser."""
+        async with self._engine.begin() as connection:
+            await connection.execute(text(statement), values)
 
     async def rows(self, statement: str, **values: object) -> Sequence[Any]:
-        async with self.publishing.sessions() as session:
-            return (await session.execute(text(statement), values)).all()
+        async with self._engine.connect() as connection:
+            return (await connection.execute(text(statement), values)).all()
 
     async def run(self, run_id: str) -> Any:
         """The row of one run."""

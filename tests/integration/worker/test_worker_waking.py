@@ -1,0 +1,94 @@
+"""Wake-ups, and whatever else somebody puts into their queue."""
+
+import pickle
+import time
+
+import pytest
+from redis import Redis
+
+from qg_bundle.wake import QUEUE_NAME, Waker
+from qg_devstack.servers import RedisServer
+from tests.fixtures.redis import StartRedis
+from tests.integration.worker.rig import WorkerRig
+from tests.support.waiting import wait_until
+
+
+class Planted:
+    """Unpickling it would leave a file behind."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (self.path, "w")
+
+
+async def test_a_wake_up_beats_the_poll(gate: WorkerRig) -> None:
+    worker = gate.worker()
+    waker = Waker(gate.redis_url)
+    try:
+        assert await waker.wake()
+        with Redis.from_url(gate.redis_url) as redis:
+            wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the wake-up was taken")
+            assert not redis.keys("arq:result:*")
+    finally:
+        await waker.close()
+    assert not worker.lines(event="queued_job_refused")
+
+
+async def test_what_is_no_wake_up_is_refused_counted_and_gone(gate: WorkerRig) -> None:
+    worker = gate.worker()
+    left = gate.directory / "ran"
+    with Redis.from_url(gate.redis_url) as redis:
+        for name, body in {
+            "pickle": pickle.dumps(Planted(str(left))),
+            "pickled job": pickle.dumps({"t": 1, "f": "wake", "a": (), "k": {}, "et": 1}),
+            "other function": b"\x83\xa1f\xa4evil\xa2et\x01\xa1a\x90",
+            "nonsense": b"\xc1" * 50_000,
+        }.items():
+            redis.set(f"arq:job:{name}", body, ex=60)
+            redis.zadd(QUEUE_NAME, {name: time.time() * 1000})
+        wait_until(lambda: len(worker.lines(event="queued_job_refused")) == 4, "all four are refused")
+        wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the queue is empty")
+        assert not redis.keys("arq:job:*")
+        assert not redis.keys("arq:result:*")
+        assert not left.exists()
+        # What arq itself can't stand.
+        redis.zadd(QUEUE_NAME, {b"\xff\xfe not utf-8": time.time() * 1000})
+        worker.wait_for_line(event="queued_job_refused", reason="queue_broken")
+        wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the queue is empty again")
+        redis.set(QUEUE_NAME, "no queue at all")
+        wait_until(lambda: redis.type(QUEUE_NAME) in {b"none", b"zset"}, "the queue can be one again")
+        waker = Waker(gate.redis_url)
+        try:
+            assert await waker.wake()
+            wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the next wake-up is taken")
+        finally:
+            await waker.close()
+    assert worker.metric("qg_events_total") >= 5
+    await gate.until_status(await gate.run_of("select 1 as one from dual"), "success")
+
+
+@pytest.mark.fault
+async def test_runs_go_on_without_redis_and_wake_ups_after_it(gate: WorkerRig, start_redis: StartRedis) -> None:
+    server: RedisServer = start_redis()
+    gate.redis_url = server.address.url()
+    worker = gate.worker()
+    server.kill()
+    run_id = await gate.run_of("select 1 as one from dual")
+    await gate.until_status(run_id, "success")
+    worker.wait_for_line(event="snapshot_copy_failed")
+    worker.wait_for_line(event="loop_failed", loop="waking")
+    server.start()
+    worker.wait_for_line(event="snapshots_repaired", timeout_s=20)
+    waker = Waker(gate.redis_url)
+    try:
+        wait_s = time.monotonic() + 15
+        with Redis.from_url(gate.redis_url) as redis:
+            while not redis.exists(f"{QUEUE_NAME}:health-check"):
+                assert time.monotonic() < wait_s, "nobody listens for wake-ups"
+            assert await waker.wake()
+            wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the wake-up was taken")
+    finally:
+        await waker.close()
+    assert worker.process.poll() is None
