@@ -78,6 +78,7 @@ class AccessSink:
             take_over_every_s=pace.take_over_every_s,
         )
         self._partitions = Partitions(sessions, observe, retention_days)
+        self._started = False
         self._closing = False
         self._ended = asyncio.Event()
         self._partitions_made = False
@@ -105,6 +106,7 @@ class AccessSink:
 
     def start(self) -> None:
         """Begin, with the partitions and whatever waits in the stream."""
+        self._started = True
         for loop in self._loops:
             loop.start()
 
@@ -114,6 +116,8 @@ class AccessSink:
         What is not stored then stays pending, and another worker takes it over.
         """
         self._closing = True
+        if not self._started:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT_S):
                 await self._rounds_end()

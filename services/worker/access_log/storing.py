@@ -97,9 +97,11 @@ async def _add(session: AsyncSession, log_id: str, batches: Sequence[CheckedBatc
     for sequence, event in events.items():
         (again if holds(before.settled, sequence) else fresh).append(event)
     new, refused = await add_all(session, log_id, fresh)
+    if not before.lost:
+        return _Rows(new, 0, refused)
     # What is settled is there, or died. But what was given up may come after all, in a batch that was overtaken.
-    late, refused_again = await add_all(session, log_id, again)
-    return _Rows(new + late, late, refused + refused_again)
+    late, refused_late = await add_all(session, log_id, again)
+    return _Rows(new + late, late, refused + refused_late)
 
 
 def _uses(batches: Sequence[CheckedBatch], now: datetime) -> dict[str, datetime]:

@@ -97,6 +97,7 @@ class SinkRig:
         self.redis: Redis = open_link(redis_url)
         self.observed: list[Event] = []
         self._engine = make_engine(urls.worker, pool_max=10)
+        self.sessions = make_sessions(self._engine)
         self._sinks: list[AccessSink] = []
         self._links: list[Redis] = []
 
@@ -108,7 +109,7 @@ class SinkRig:
         link = open_link(self.servers.redis_url)
         self._links.append(link)
         sink = AccessSink(
-            sessions=make_sessions(self._engine),
+            sessions=self.sessions,
             redis=link,
             batch_tags=self.batch_tags,
             persisted_tags=self.persisted_tags,
