@@ -5,7 +5,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.models import Schedule
+from qg_store.repositories.statements import bound_idle
 from qg_store.repositories.unique import flush_unique
+
+DUE_IDLE_MAX_S = 5.0
+"""How long a scheduler that has locked schedules may say nothing: the others skip them meanwhile."""
 
 
 class ScheduleCounts(msgspec.Struct, frozen=True):
@@ -52,8 +56,9 @@ async def lock_due(session: AsyncSession, limit: int) -> list[Schedule]:
     """Schedules whose time has come, the most overdue first, locked until the transaction ends.
 
     SKIP LOCKED: schedulers of several workers tick together, and none waits for another. The lock leaves others free
-    to add runs of the schedule.
+    to add runs of the schedule. Postgres ends the transaction when it says nothing for `DUE_IDLE_MAX_S`.
     """
+    await bound_idle(session, DUE_IDLE_MAX_S)
     rows = await session.execute(
         select(Schedule)
         .where(Schedule.is_active, Schedule.next_run_at <= func.now())

@@ -6,12 +6,13 @@ from collections import Counter
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.engine import SessionFactory
 from qg_store.models import JobRun
 from qg_store.repositories import job_runs, schedules
-from qg_store.repositories.job_runs import ClaimedRun, Held
+from qg_store.repositories.job_runs import ClaimedRun, Held, Reaped
 from tests.fixtures.store import StoreUrls
 from tests.integration.store.rows import make_queued, make_schedules
 
@@ -247,6 +248,40 @@ async def test_handing_back(app_sessions: SessionFactory, worker_sessions: Sessi
         await session.commit()
     assert await _claim(worker_sessions) is None, "it is available in a minute only"
     assert await _busy_slots(worker_sessions) == 0
+
+
+@pytest.mark.fault
+async def test_a_worker_that_stops_before_its_commit_keeps_nothing_locked(
+    store_urls: StoreUrls,
+    app_sessions: SessionFactory,
+    worker_sessions: SessionFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped, not killed: its connection lives on. Postgres ends its transaction, and the reaper gets the run."""
+    monkeypatch.setattr("qg_store.repositories.job_runs.claims.CLAIM_IDLE_MAX_S", 0.5)
+    (schedule,) = await make_schedules(app_sessions, 1)
+    await make_queued(app_sessions, schedule, 1)
+    claimed = await _must_claim(worker_sessions)
+    await _expire_leases(store_urls)
+    async with worker_sessions() as stopped:
+        assert await job_runs.finish(stopped, claimed.run_id, claimed.token, "success", 1, None)
+        async with worker_sessions() as session:
+            assert await job_runs.reap(session, 3, 0.0) == [], "the row is locked"
+        async with asyncio.timeout(10):
+            while not (reaped := await _reap(worker_sessions)):  # noqa: ASYNC110 - Postgres has no event for it
+                await asyncio.sleep(0.05)
+        assert [run.run_id for run in reaped] == [claimed.run_id]
+        with pytest.raises(DBAPIError):
+            await stopped.commit()
+    row = await _row(worker_sessions, claimed.run_id)
+    assert (row.status, row.row_count) == ("queued", None)
+
+
+async def _reap(sessions: SessionFactory) -> list[Reaped]:
+    async with sessions() as session:
+        reaped = await job_runs.reap(session, 3, 0.0)
+        await session.commit()
+    return reaped
 
 
 async def test_a_run_can_only_end_in_a_final_status(worker_sessions: SessionFactory) -> None:

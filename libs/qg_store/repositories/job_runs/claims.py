@@ -15,8 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_core.job_runs import FINAL, RunStatus, check_transition
 from qg_store.models.job_runs import ERROR_DETAIL_CHARS_MAX
-from qg_store.repositories.statements import BIGINT, ROW_ID, SECONDS, statement
+from qg_store.repositories.statements import BIGINT, ROW_ID, SECONDS, bound_idle, statement
 from qg_store.repositories.unique import violated_constraint
+
+CLAIM_IDLE_MAX_S = 5.0
+"""How long a transaction that has locked runs may say nothing: a stopped worker must not keep them from the reaper."""
 
 _CLAIM_ATTEMPTS_MAX = 3
 
@@ -169,6 +172,7 @@ async def claim(session: AsyncSession, worker: str, slots_max: int, lease_s: flo
     None: nothing waits, no slot is free, or other claimers were quicker. The transaction stays good in any case.
     """
     values = {"worker": worker, "slots_max": slots_max, "lease_s": lease_s}
+    await bound_idle(session, CLAIM_IDLE_MAX_S)
     for _ in range(_CLAIM_ATTEMPTS_MAX):
         try:
             async with session.begin_nested():
@@ -196,12 +200,14 @@ async def finish(
 ) -> bool:
     """End a run and free its slot. False: the token is not ours any more, and nothing was written.
 
-    Raises ValueError for a status in which a run that was live can't end.
+    Commit soon: the run's row is locked from here on, and Postgres ends a transaction that says nothing for
+    `CLAIM_IDLE_MAX_S`. Raises ValueError for a status in which a run that was live can't end.
     """
     wanted = RunStatus(status)
     check_transition(RunStatus.RUNNING, wanted)
     if wanted not in FINAL:
         raise ValueError(f"a run can't end as {status!r}")
+    await bound_idle(session, CLAIM_IDLE_MAX_S)
     await session.execute(_LOCK_SCHEDULE, {"run_id": run_id})
     values = {
         "run_id": run_id,
@@ -232,11 +238,13 @@ async def hand_back(
         "attempt_counts": attempt_counts,
         "error_detail": storable_detail(error_detail),
     }
+    await bound_idle(session, CLAIM_IDLE_MAX_S)
     return bool(await session.scalar(_HAND_BACK, values))
 
 
 async def reap(session: AsyncSession, attempts_max: int, retry_s: float) -> list[Reaped]:
     """Take away the runs whose lease ran out: queued again in `retry_s`, or `lost` after `attempts_max`."""
+    await bound_idle(session, CLAIM_IDLE_MAX_S)
     rows = await session.execute(_REAP, {"attempts_max": attempts_max, "retry_s": retry_s})
     return [Reaped(**row._mapping) for row in rows]
 

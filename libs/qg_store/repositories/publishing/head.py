@@ -5,6 +5,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.models import PublishState, Revision
+from qg_store.repositories.statements import bound_idle
 
 PUBLISH_LOCK = 0x7167_0001
 """Held by whoever takes a revision: one writer at a time, of all control planes."""
@@ -33,10 +34,7 @@ async def lock_activation(session: AsyncSession) -> None:
     Postgres ends the transaction of a holder that says nothing for `ACTIVATION_IDLE_MAX_S`: a control plane that hangs
     must not keep the others from activating.
     """
-    timeout = str(ACTIVATION_IDLE_MAX_S * 1_000)
-    await session.execute(
-        text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)"), {"timeout": timeout}
-    )
+    await bound_idle(session, ACTIVATION_IDLE_MAX_S)
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ACTIVATION_LOCK})
 
 

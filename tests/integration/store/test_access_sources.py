@@ -1,0 +1,42 @@
+"""The nodes' logs on a real Postgres."""
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.ranges import MultiRange, Range
+
+from qg_store.engine import SessionFactory
+from qg_store.models import AccessSource
+from qg_store.repositories import access_sources
+from qg_store.repositories.access_sources import Watermark
+
+
+async def test_what_is_settled_is_kept_as_ranges(worker_sessions: SessionFactory) -> None:
+    async with worker_sessions() as session:
+        session.add(AccessSource(log_id="b", node="node-1"))
+        session.add(
+            AccessSource(
+                log_id="a",
+                node="node-2",
+                stored=MultiRange([Range(1, 11), Range(21, 31)]),
+                base=5,
+                persisted=10,
+                lost=2,
+            )
+        )
+        await session.commit()
+    async with worker_sessions() as session:
+        assert await access_sources.watermarks(session) == [Watermark("a", 10, 2), Watermark("b", 0, 0)]
+        stored = {
+            row[0]: row[1] for row in await session.execute(text("SELECT log_id, stored::text FROM access_sources"))
+        }
+    assert stored == {"a": "{[1,11),[21,31)}", "b": "{}"}
+
+
+async def test_forgetting_silent_logs(worker_sessions: SessionFactory) -> None:
+    async with worker_sessions() as session:
+        session.add_all([AccessSource(log_id=log_id, node="node-1") for log_id in ("old", "new")])
+        await session.flush()
+        await session.execute(
+            text("UPDATE access_sources SET last_seen = now() - interval '40 days' WHERE log_id = 'old'")
+        )
+        assert await access_sources.prune(session, 30) == ["old"]
+        assert [mark.log_id for mark in await access_sources.watermarks(session)] == ["new"]
