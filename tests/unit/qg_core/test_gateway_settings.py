@@ -1,5 +1,8 @@
 """Stored settings: known keys, ranges, and the way into a spec and back."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -97,3 +100,13 @@ def test_origins(origin: str) -> None:
 def test_what_no_browser_would_send_is_no_origin(value: str) -> None:
     with pytest.raises(ValueError, match="must be origins such as"):
         web_origin(value)
+
+
+def test_the_page_lists_exactly_these_settings() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
+    section = page.split("## Stored settings", 1)[1].split("\n## ", 1)[0]
+    rows = {
+        match[1]: (match[2], match[3])
+        for match in re.finditer(r"^\| `([a-z_]+)` \| .*? \| `([A-Z_]+)` \| (.*) \|$", section, re.MULTILINE)
+    }
+    assert rows == {key: (setting.variable, setting.description) for key, setting in GATEWAY_SETTINGS.items()}
