@@ -1,16 +1,16 @@
 """Batches of access events as stream entries, and the watermark that says how far a log is stored.
 
-An entry has three fields: `h` the header (msgpack), `b` the lines (newline between, zlib), `t` a tag over both. Nothing
-is decompressed or decoded before the tag has verified, and never beyond its limits: whoever may write to Redis can make
-an entry go unread, not make a reader work.
+An entry has three fields: `h` the header (msgpack), `b` the lines (newline between, one zstd frame), `t` a tag over
+both. Nothing is decompressed or decoded before the tag has verified, and never beyond its limits: whoever may write to
+Redis can make an entry go unread, not make a reader work.
 """
 
 import enum
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import zstandard
 
 from qg_bundle.keys import NODE_NAME
 from qg_core.access_events import LOG_ID, SEQUENCE_MAX
@@ -29,8 +29,11 @@ BODY_BYTES_MAX = RAW_BYTES_MAX + 1_024
 TAG_BYTES = 32
 PERSISTED_BYTES_MAX = 96
 
-# 1: twice as fast as the default, for a tenth more bytes.
+# A fifth of zlib's time for four fifths of its bytes; higher levels gain nothing on lines as short as these.
 _COMPRESSION_LEVEL = 1
+_WINDOW_BYTES_MAX = 1_048_576
+"""What a frame may ask a reader to keep; level 1 asks for at most twice `RAW_BYTES_MAX`."""
+
 _PERSISTED = re.compile(rb"(0|[1-9][0-9]{0,14})\.([0-9a-f]{64})")
 
 
@@ -98,7 +101,7 @@ def encode_batch(tags: Tagger, header: BatchHeader, lines: Sequence[bytes]) -> d
     if len(raw) != header.raw_bytes:
         raise ValueError(f"a header of {header.raw_bytes} bytes for {len(raw)}")
     head = _encode_header(header)
-    body = zlib.compress(raw, _COMPRESSION_LEVEL)
+    body = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(raw)
     return {b"h": head, b"b": body, b"t": tags.tag(_tagged(head, body))}
 
 
@@ -161,13 +164,14 @@ def _problem(header: BatchHeader) -> str | None:
 
 def _decompress(body: bytes, size: int) -> bytes:
     """Exactly `size` bytes out of `body`, and never more. Raises `BatchRefused`."""
-    decompressor = zlib.decompressobj()
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
     try:
-        # One byte more than there may be: it shows that there is more. (0 would mean no limit at all.)
-        raw = decompressor.decompress(body, size + 1)
-    except zlib.error:
+        # One byte more than there may be: it shows that there is more. What follows the frame is not read.
+        with decompressor.stream_reader(body) as reader:
+            raw = reader.read(size + 1)
+    except zstandard.ZstdError:
         raise BatchRefused(BatchReason.MALFORMED, "the lines do not decompress") from None
-    if len(raw) != size or not decompressor.eof or decompressor.unused_data:
+    if len(raw) != size:
         raise BatchRefused(BatchReason.MALFORMED, f"not the {size} bytes that the header says")
     return raw
 

@@ -25,12 +25,11 @@ def next_batch(log: Log, tags: Tagger, node: str, *, sent: int, stored: int, ann
 
     A gap behind what is stored would hold up the watermark until somebody says that nothing is coming.
     """
-    lines = log.lines_after(max(sent, stored), lines_max=EVENTS_MAX, bytes_max=RAW_BYTES_MAX)
+    found = log.segments.after(max(sent, stored), lines_max=EVENTS_MAX, bytes_max=RAW_BYTES_MAX)
     base = log.base(stored)
-    if lines:
-        texts = [line.text for line in lines]
-        header = make_header(log.log_id, node, base=base, first=lines[0].number, last=lines[-1].number, lines=texts)
-        return Prepared(encode_batch(tags, header, texts), base, header.last)
+    if found is not None:
+        header = make_header(log.log_id, node, base=base, first=found.first, last=found.last, lines=found.lines)
+        return Prepared(encode_batch(tags, header, found.lines), base, found.last)
     if base > stored + 1 and base != announced:
         header = make_header(log.log_id, node, base=base, first=base, last=base - 1, lines=[])
         return Prepared(encode_batch(tags, header, []), base, base - 1)

@@ -2,13 +2,13 @@
 
 import shutil
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from data_plane.access_log.counter_file import CounterFile
-from data_plane.access_log.segments import Line, Segments
-from qg_core.access_events import LINE_BYTES_MAX
+from data_plane.access_log.segments import Segments
 
 COUNTER_FILE = "counter"
 
@@ -20,6 +20,18 @@ class Chunk(msgspec.Struct, frozen=True):
     first: int
     last: int
     count: int
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Chunks that follow each other, as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return Chunk(
+        b"".join([chunk.lines for chunk in chunks]),
+        chunks[0].first,
+        chunks[-1].last,
+        sum(chunk.count for chunk in chunks),
+    )
 
 
 class Log:
@@ -72,15 +84,11 @@ class Log:
         """What waits for a disk that does not take it."""
         return sum(len(chunk.lines) for chunk in self._unwritten)
 
-    def lines_after(self, number: int, *, lines_max: int, bytes_max: int) -> list[Line]:
-        """The next lines after `number`."""
-        return self.segments.lines_after(number, lines_max=lines_max, bytes_max=bytes_max)
-
     def base(self, stored: int) -> int:
         """The smallest number after `stored` that may still be sent: smaller ones are lost."""
-        found = self.lines_after(stored, lines_max=1, bytes_max=LINE_BYTES_MAX + 1)
-        if found:
-            return found[0].number
+        number = self.segments.number_after(stored)
+        if number is not None:
+            return number
         if self._unwritten:
             return max(self._unwritten[0].first, stored + 1)
         return max(self.gone_up_to, stored) + 1

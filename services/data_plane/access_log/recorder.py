@@ -16,7 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from data_plane.access_log.disk_thread import DiskThread
-from data_plane.access_log.log import Chunk, Log
+from data_plane.access_log.log import Chunk, Log, joined
 from data_plane.access_log.logs import Logs
 from data_plane.access_log.sender import FilesFailed, Sender
 from data_plane.access_log.sequence import Sequence as Numbers
@@ -36,6 +36,10 @@ from qg_telemetry.events import (
 
 WAITING_BYTES_MAX = 8_388_608
 """Lines that the disk has not taken yet."""
+
+HAND_OVER_S = 0.1
+HAND_OVER_BYTES = 65_536
+"""How long, and up to how many bytes, lines are gathered for the disk's thread: waking it costs more than a write."""
 
 GATHER_S = 0.25
 """How long events are gathered into a batch."""
@@ -65,6 +69,8 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
         self._files = Trouble(observe, lambda away_s: AccessLogRecovered(away_s=away_s))
         self._link = Trouble(observe, lambda away_s: AccessSendingResumed(away_s=away_s))
+        self._gathered: list[Chunk] = []
+        self._gathered_bytes = 0
         self._handed_bytes = 0
         self._dropped = 0
         self._dropped_up_to = 0
@@ -96,12 +102,16 @@ class Recorder:
             events = numbered
         lines = _encode_lines(events)
         self._handed_bytes += len(lines)
-        chunk = Chunk(lines, events[0].sequence, events[-1].sequence, len(events))
-        self._disk.post(partial(self._write, chunk))
-        self._news.set()
+        self._gathered.append(Chunk(lines, events[0].sequence, events[-1].sequence, len(events)))
+        self._gathered_bytes += len(lines)
+        if self._gathered_bytes > HAND_OVER_BYTES:
+            self._hand_over()
+        elif len(self._gathered) == 1:
+            asyncio.get_running_loop().call_later(HAND_OVER_S, self._hand_over)
 
     async def close(self) -> None:
         """Write everything, try once to send it, and let go of the files; bounded in time whatever hangs."""
+        self._hand_over()
         await end_tasks(self._task)
         with contextlib.suppress(TimeoutError, FilesFailed, *LINK_ERRORS):
             async with asyncio.timeout(CLOSE_SEND_S):
@@ -162,6 +172,8 @@ class Recorder:
     async def _pass(self) -> None:
         """Open, write what could not be written, send. Raises one of `LINK_ERRORS`, `FilesFailed`."""
         self._tell_dropped()
+        # Before word of what was dropped: those numbers are larger.
+        self._hand_over()
         log = self._log
         if log is None:
             log = await self._open()
@@ -181,6 +193,14 @@ class Recorder:
             await self._disk.run(partial(log.lose_up_to, self._opened_after))
         self._files.over()
         return log
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            chunk = joined(self._gathered)
+            self._gathered = []
+            self._gathered_bytes = 0
+            self._disk.post(partial(self._write, chunk))
+            self._news.set()
 
     def _write(self, chunk: Chunk) -> None:
         """On the disk's thread."""

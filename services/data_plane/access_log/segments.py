@@ -5,6 +5,7 @@ it; a line that a kill tore is cut off when the files are opened again.
 """
 
 import contextlib
+import errno
 import os
 import re
 from bisect import bisect_right
@@ -23,11 +24,12 @@ _SUFFIX = ".lines"
 _NUMBER = re.compile(rb"\[([1-9][0-9]{0,14}),")
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One event as it was written, without its newline."""
+class Stretch(msgspec.Struct, frozen=True):
+    """Lines that follow each other, without their newlines; the numbers of the first and of the last."""
 
-    number: int
-    text: bytes
+    first: int
+    last: int
+    lines: list[bytes]
 
 
 class _Segment:
@@ -55,6 +57,11 @@ class _Segment:
         self.count += count
         self.size += size
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no number is missing between the first and the last."""
+        return self.last - self.first + 1 == self.count
+
     def stretch_of(self, number: int) -> tuple[int, int]:
         """Two places: the first line after `number` begins neither before the first nor after the second."""
         following = bisect_right(self.mark_numbers, number)
@@ -70,6 +77,8 @@ class Segments:
         self._segment_bytes_max = segment_bytes_max
         self._segments: deque[_Segment] = deque()
         self._descriptor: int | None = None
+        self._read_up_to: tuple[_Segment | None, int, int] = (None, 0, 0)
+        """Where the last reading ended: the next one mostly begins there."""
         self.bytes = 0
 
     @property
@@ -110,14 +119,33 @@ class Segments:
         segment.note(first, last, count, len(lines))
         self.bytes += len(lines)
 
-    def lines_after(self, number: int, *, lines_max: int, bytes_max: int) -> list[Line]:
-        """The next lines after `number`: some, as far as one file and the limits go; none when there are none."""
+    def after(self, number: int, *, lines_max: int, bytes_max: int) -> Stretch | None:
+        """The next lines after `number`, as far as one file and the limits go; null when there are none.
+
+        `bytes_max` must be enough for any one line (`LINE_BYTES_MAX`).
+        """
         for segment in self._segments:
             if segment.last > number:
-                found = _lines_of(segment, number, lines_max, bytes_max)
-                if found:
-                    return found
-        return []
+                return self._stretch(segment, number, lines_max, bytes_max)
+        return None
+
+    def number_after(self, number: int) -> int | None:
+        """The number of the next line after `number`."""
+        for segment in self._segments:
+            if segment.last > number:
+                return max(segment.first, number + 1) if segment.is_whole else _place_after(segment, number)[0]
+        return None
+
+    def _stretch(self, segment: _Segment, number: int, lines_max: int, bytes_max: int) -> Stretch:
+        known_segment, known_number, offset = self._read_up_to
+        if known_segment is not segment or known_number != number:
+            offset = _place_after(segment, number)[1]
+        body = _read(segment, offset, offset + bytes_max)
+        # What follows the last newline: nothing, the beginning of a line, or all that is beyond `lines_max`.
+        *lines, _ = body[: body.rfind(b"\n") + 1].split(b"\n", lines_max)
+        first, last = _expect_number(body, 0), _expect_number(lines[-1], 0)
+        self._read_up_to = (segment, last, offset + sum(map(len, lines)) + len(lines))
+        return Stretch(first, last, lines)
 
     def drop_up_to(self, number: int) -> None:
         """Remove the files that hold nothing after `number`."""
@@ -131,7 +159,7 @@ class Segments:
         segment = self._segments[0]
         lost = segment.count
         if segment.first <= stored:
-            lost = len(_lines_of(segment, stored, segment.count, segment.size)) if segment.last > stored else 0
+            lost = _count_after(segment, stored)
         self._drop_first()
         return lost, segment.last
 
@@ -193,22 +221,33 @@ def _read_segment(path: Path, after: int) -> tuple[_Segment, int]:
     return segment, body.count(b"\n", segment.size, end)
 
 
-def _lines_of(segment: _Segment, number: int, lines_max: int, bytes_max: int) -> list[Line]:
+def _place_after(segment: _Segment, number: int) -> tuple[int, int]:
+    """The first line after `number`, which is in this file: its number, and where it begins."""
     begin, end = segment.stretch_of(number)
+    body = _read(segment, begin, end + LINE_BYTES_MAX)
+    place = 0
+    while (found := _expect_number(body, place)) <= number:
+        place = body.index(b"\n", place) + 1
+    return found, begin + place
+
+
+def _count_after(segment: _Segment, number: int) -> int:
+    if segment.last <= number:
+        return 0
+    return _read(segment, _place_after(segment, number)[1], segment.size).count(b"\n")
+
+
+def _read(segment: _Segment, begin: int, end: int) -> bytes:
     with segment.path.open("rb") as file:
         file.seek(begin)
-        body = file.read(min(end + bytes_max, segment.size) - begin)
-    found: list[Line] = []
-    size = 0
-    for text in body[: body.rfind(b"\n") + 1].split(b"\n")[:-1]:
-        found_number = _number_at(text, 0)
-        if found_number is None or found_number <= number:
-            continue
-        size += len(text) + 1
-        if size > bytes_max or len(found) == lines_max:
-            break
-        found.append(Line(found_number, text))
-    return found
+        return file.read(min(end, segment.size) - begin)
+
+
+def _expect_number(body: bytes, offset: int) -> int:
+    number = _number_at(body, offset)
+    if number is None:
+        raise OSError(errno.EIO, "a segment was altered while it was open")
+    return number
 
 
 def _number_at(body: bytes, offset: int) -> int | None:

@@ -100,7 +100,7 @@ class Visit:
             served.endpoint_id,
             clean(served.path)[:PATH_LENGTH_MAX],
             served.method,
-            None if principal is None else principal.tag[:PRINCIPAL_LENGTH_MAX],
+            None if served.user is None else served.user[:PRINCIPAL_LENGTH_MAX],
             served.auth_method_id,
             None if principal is None else principal.credential_id,
             served.client_ip[:REMOTE_IP_LENGTH_MAX],
