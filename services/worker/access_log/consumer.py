@@ -17,7 +17,6 @@ from qg_bundle.access.codec import BatchRefused, decode_batch
 from qg_bundle.access.reader import StreamEntry
 from qg_bundle.link import LINK_ERRORS
 from qg_core.signatures import Tagger
-from qg_store.availability import is_unavailable
 from qg_store.engine import SessionFactory
 from qg_store.repositories.access_dead_letters import DeadLetter
 from qg_telemetry.events import (
@@ -107,12 +106,13 @@ class Consumer:
             read = await self._read(some)
             stored = await store(self._sessions, read.batches, read.dead, self._now())
         except (*LINK_ERRORS, SQLAlchemyError) as error:
-            if refuses_values(error) and not is_unavailable(error):
-                await self._narrow(error)
-            raise
-        except Exception as error:
+            if not refuses_values(error):
+                raise
             await self._narrow(error)
-            raise
+            return
+        except Exception as error:  # noqa: BLE001 - one entry that nobody foresaw must not stop all others for ever
+            await self._narrow(error)
+            return
         self._took(some, stored, (time.perf_counter() - started) * 1_000, len(read.batches))
         self._report_entries(read.dead)
 
@@ -131,17 +131,20 @@ class Consumer:
         return read
 
     async def _narrow(self, error: Exception) -> None:
-        """Something is wrong with what is in the entries: fewer at once, until the bad one is alone, and then out."""
-        if self._width > 1:
-            self._width = max(1, min(self._width, len(self._held)) // 2)
+        """The reason lies in the entries: fewer at once, until the bad one is alone; then it is tried again, and out.
+
+        Raises `error` while the entry is to be tried again.
+        """
+        some = self._held[: self._width]
+        if len(some) > 1:
+            self._width = len(some) // 2
             return
         self._failures += 1
         if self._failures < TRIES_MAX:
-            return
-        entry = self._held[0]
-        dead = [of_entry(entry.fields, "failed", type(error).__name__)]
+            raise error
+        dead = [of_entry(some[0].fields, "failed", type(error).__name__)]
         stored = await store(self._sessions, [], dead, self._now())
-        self._took([entry], stored, 0.0, 0)
+        self._took(some, stored, 0.0, 0)
         self._report_entries(dead)
 
     def _took(self, entries: Sequence[StreamEntry], stored: Stored, duration_ms: float, batches: int) -> None:

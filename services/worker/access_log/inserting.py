@@ -1,5 +1,7 @@
 """Adding rows so that one that Postgres refuses does not take the others along."""
 
+import json
+
 import msgspec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,5 +59,6 @@ async def add_all(session: AsyncSession, log_id: str, events: list[CheckedEvent]
 def _dead_letter(log_id: str, event: CheckedEvent, error: DBAPIError) -> DeadLetter:
     # The first line only: the second one of a constraint's error repeats the row.
     detail = (str(error.orig).splitlines() or [""])[0][:DETAIL_LENGTH_MAX]
-    body = msgspec.json.encode(event.row)
+    # The standard library's: it escapes what can't be encoded, and that may be the very reason.
+    body = json.dumps(msgspec.to_builtins(event.row)).encode()
     return DeadLetter(log_id, "refused_by_postgres", f"number {event.sequence}: {detail}", body)

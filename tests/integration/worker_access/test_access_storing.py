@@ -2,17 +2,24 @@
 
 import json
 import time
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 
 from qg_bundle import keys
+from qg_bundle.access.codec import Batch, make_header
 from qg_core.access_events import encode_event
 from qg_security.sealing import new_fernet_key
 from qg_security.tags import TagKeys
-from qg_telemetry.events import AccessBatchRefused, AccessEventsLost, AccessEventsRefused
+from qg_store.repositories.access_log import AccessRow
+from qg_telemetry.events import AccessBatchRefused, AccessEventsLost, AccessEventsRefused, UnforeseenError
 from qg_telemetry.metrics.states import STATES
 from tests.integration.worker_access.rig import CREDENTIAL_ID, NodeLog, SinkRig, event
 from tests.support.waiting import until
+from worker.access_log.checking import CheckedEvent, check
+from worker.access_log.inserting import add_all
 
 DAY_S = 86_400
 
@@ -187,3 +194,40 @@ async def test_a_clock_that_is_ahead_does_not_make_a_credential_used_tomorrow(ri
     await rig.send(log.fields([encode_event(event(1, at=time.time() + 5 * DAY_S))], first=1))
     await until(lambda: rig.reached(log, 1))
     assert await rig.value("SELECT last_used_at <= now() FROM credential_uses")
+
+
+async def test_a_batch_that_can_not_be_stored_at_all_is_alone_in_the_dead_letters(rig: SinkRig) -> None:
+    await rig.query("ALTER TABLE access_sources ADD CONSTRAINT poison CHECK (node <> 'poison')")
+    good = [rig.log(f"node-{number}") for number in range(5)]
+    poison = rig.log("poison")
+    await rig.send(*[log.batch(1, 10) for log in (*good[:3], poison, *good[3:])])
+    rig.sink()
+    await until(rig.settled)
+    assert await rig.value("SELECT count(*) FROM access_log") == 50
+    assert [await rig.persisted(log) for log in (*good, poison)] == [10] * 5 + [0]
+    letters = await rig.query("SELECT * FROM access_dead_letters")
+    assert [(letter["log_id"], letter["reason"], letter["detail"]) for letter in letters] == [
+        (None, "failed", "IntegrityError")
+    ]
+    assert rig.seen(UnforeseenError)
+
+
+@pytest.mark.parametrize("changes", [{"bytes": 2**70}, {"path": "x" * 2_000}, {"path": "\0"}, {"method": "\ud800"}])
+async def test_what_slips_through_the_checks_is_refused_by_postgres_or_its_driver(
+    rig: SinkRig, changes: dict[str, Any]
+) -> None:
+    log = rig.log()
+    rows = [event_row(log, number) for number in range(1, 6)]
+    rows[2] = msgspec.structs.replace(rows[2], **changes)
+    async with rig.sessions() as session:
+        added, refused = await add_all(session, log.log_id, [CheckedEvent(i + 1, row) for i, row in enumerate(rows)])
+        await session.commit()
+    assert added == 4
+    assert [letter.reason for letter in refused] == ["refused_by_postgres"]
+    assert await rig.value("SELECT count(*) FROM access_log") == 4
+
+
+def event_row(log: NodeLog, number: int) -> AccessRow:
+    line = encode_event(event(number))
+    batch = Batch(make_header(log.log_id, log.node, base=1, first=number, last=number, lines=[line]), [line])
+    return check(batch, datetime.now(UTC)).events[0].row
