@@ -92,18 +92,22 @@ class _Stack:
         plan, place, say = self._plan, self._place, self._progress.say
         standin = backends.begin_standin(plan, place, self._parts)
         redis_url = backends.start_redis(plan, place, self._parts)
+        # Each begins as soon as what it needs is there, and what is needed first has the processor first.
+        data_planes = self._begin_data_planes(redis_url)
         database = backends.start_postgres(plan, place, self._parts, self._secrets)
         self._own_database = database if plan.postgres_url else None
         say("Postgres and Redis are ready")
         gateway.migrate(database, place.logs / "migrate.log")
         database.let_in()
         say("The tables are made")
-        services = self._begin_services(database, redis_url)
+        control_plane = gateway.control_plane(plan, place, self._secrets, database, redis_url)
+        self._begin(control_plane)
         if standin is not None:
             standin.wait_ready()
             say(f"The Oracle stand-in is ready, demo schema at scale {plan.scale:g}")
-        services.control_plane.wait_ready()
+        control_plane.wait_ready()
         say("The control plane is ready")
+        services = _Services(control_plane, data_planes, self._begin_workers(database, redis_url))
         oracle = backends.oracle_access(plan, standin)
         record = self._record(database, redis_url, oracle, services)
         self._place.write_stack(record)
@@ -116,17 +120,20 @@ class _Stack:
             self._own_database.drop()
         self._progress.say(f"Everything is stopped (in {took_s:.1f} s)")
 
-    def _begin_services(self, database: backends.Database, redis_url: str) -> _Services:
+    def _begin_data_planes(self, redis_url: str) -> list[Service]:
         plan, place, secrets = self._plan, self._place, self._secrets
-        services = _Services(
-            gateway.control_plane(plan, place, secrets, database, redis_url),
-            [gateway.data_plane(plan, place, secrets, redis_url, index) for index in range(plan.data_planes)],
-            [gateway.worker(plan, place, secrets, database, redis_url, index) for index in range(plan.workers)],
-        )
-        for service in (services.control_plane, *services.data_planes, *services.workers):
-            service.begin()
-            self._parts.add(service)
-        return services
+        numbers = range(plan.data_planes)
+        return [self._begin(gateway.data_plane(plan, place, secrets, redis_url, number)) for number in numbers]
+
+    def _begin_workers(self, database: backends.Database, redis_url: str) -> list[Service]:
+        plan, place, secrets = self._plan, self._place, self._secrets
+        numbers = range(plan.workers)
+        return [self._begin(gateway.worker(plan, place, secrets, database, redis_url, number)) for number in numbers]
+
+    def _begin(self, service: Service) -> Service:
+        service.begin()
+        self._parts.add(service)
+        return service
 
     def _make_demo(self, record: StackRecord, services: _Services) -> None:
         with Admin(record.control_plane_url, record.admin_username, record.admin_password) as admin:

@@ -10,6 +10,7 @@ import pytest
 from cli import migration
 from control_plane.settings import VARIABLES as CONTROL_PLANE
 from data_plane.settings import VARIABLES as DATA_PLANE
+from worker.settings import VARIABLES as WORKER
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -96,17 +97,18 @@ def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
 
 def test_the_settings_table_of_the_readme_is_true() -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Settings\n", 1)[1].split("\n## ", 1)[0]
-    rows = re.findall(r"^\| (`[^|]+`) \| (\w+) \| (\w+) \| (.*) \|$", section, re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]+`) \| (\w+) \| (\w+) \| (\w+) \| (.*) \|$", section, re.MULTILINE)
     assert len(rows) >= 10
     services = {
         "control plane": {variable.name: variable for variable in CONTROL_PLANE},
         "data plane": {variable.name: variable for variable in DATA_PLANE},
+        "worker": {variable.name: variable for variable in WORKER},
     }
     listed: set[str] = set()
-    for names, control_plane, data_plane, meaning in rows:
+    for names, control_plane, data_plane, worker, meaning in rows:
         for name in re.findall(r"`([A-Z_]+)`", names):
             listed.add(name)
-            for said, variables in zip((control_plane, data_plane), services.values(), strict=True):
+            for said, variables in zip((control_plane, data_plane, worker), services.values(), strict=True):
                 assert (said == "yes") == (name in variables), f"{name}: {said}"
         for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", meaning):
             assert name in {variable.name for variable in migration.VARIABLES}, name
