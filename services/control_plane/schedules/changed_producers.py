@@ -15,7 +15,7 @@ from control_plane.publishing.compiler import Compiled
 from qg_core.job_runs import RunReason
 from qg_core.producers import producer_of
 from qg_core.revisions import SubjectKey
-from qg_core.specs import ConnectionSpec, EndpointSpec, SpecKind, SpecUnreadable, decode_spec
+from qg_core.specs import ConnectionSpec, DataStrategy, EndpointSpec, SpecKind, SpecUnreadable, decode_spec
 from qg_store.models import Endpoint, Schedule
 from qg_store.models.base import RowId
 from qg_store.repositories import job_runs
@@ -99,9 +99,9 @@ async def _sides(session: AsyncSession, endpoint_ids: Iterable[str], compiled: C
 
 
 def _producer(endpoint_id: str, specs: dict[SubjectKey, SpecRow]) -> str | None:
-    """The digest of what produces the endpoint's snapshot; null when nothing can."""
+    """The digest of what produces the endpoint's snapshot; null when nothing can, or nobody would be served it."""
     endpoint = _spec(specs.get(SubjectKey(SpecKind.ENDPOINT.value, endpoint_id)))
-    if not isinstance(endpoint, EndpointSpec):
+    if not isinstance(endpoint, EndpointSpec) or endpoint.data_strategy is not DataStrategy.SNAPSHOT:
         return None
     connection = _spec(specs.get(SubjectKey(SpecKind.CONNECTION.value, endpoint.connection_id)))
     return producer_of(endpoint, connection) if isinstance(connection, ConnectionSpec) else None

@@ -27,6 +27,8 @@ class Things:
         self.worker = worker
         self.admin = plane.admin
         self.connection_id = connection_id
+        self.data_strategy = "live"
+        """Of endpoints made from now on."""
 
     async def endpoint(self, path: str = "orders", **changes: Any) -> str:
         body = {
@@ -36,6 +38,7 @@ class Things:
             "allow_unauthenticated": True,
             "sql_text": "select order_id from orders where status = :status",
             "param_schema": OPTIONAL,
+            "data_strategy": self.data_strategy,
             **changes,
         }
         answer = await self.admin.post(ENDPOINTS, json=body)

@@ -18,6 +18,7 @@ async def things(plane: Plane, store_urls: StoreUrls) -> AsyncIterator[Things]:
         # Published: an inactive connection produces nothing. Nobody listens there, which the saves below survive.
         answer = await plane.admin.put(f"{CONNECTIONS}/{made.connection_id}", json={"is_active": True})
         assert answer.is_success
+        made.data_strategy = "snapshot"
         yield made
 
 
@@ -88,6 +89,15 @@ async def test_what_produces_nothing_queues_nothing_until_it_returns(things: Thi
     assert await reasons(things) == ["spec_changed queued"]
 
 
+async def test_a_live_endpoint_needs_no_snapshot_until_it_is_to_answer_from_one(things: Things) -> None:
+    made = await things.schedule(await things.endpoint(data_strategy="live"))
+    url = f"{ENDPOINTS}/{made['endpoint_id']}"
+    await change(things, url, rows_max=7)
+    assert await things.runs() == []
+    await change(things, url, data_strategy="snapshot")
+    assert await reasons(things) == ["spec_changed queued"]
+
+
 async def test_rolling_back_queues_runs_too(things: Things) -> None:
     made = await things.schedule()
     url = f"{ENDPOINTS}/{made['endpoint_id']}"
@@ -103,7 +113,7 @@ async def test_rolling_back_queues_runs_too(things: Things) -> None:
 
 async def test_rolling_back_leaves_out_what_a_schedule_could_not_run(things: Things) -> None:
     required = {"status": {"type": "string"}}
-    endpoint_id = await things.endpoint(param_schema=required)
+    endpoint_id = await things.endpoint(param_schema=required, data_strategy="live")
     then = (await things.admin.get("/api/v1/admin/revisions")).json()[0]["revision"]
     optional = {"status": {"type": "string", "required": False, "default": "open"}}
     await change(things, f"{ENDPOINTS}/{endpoint_id}", param_schema=optional)
