@@ -12,8 +12,7 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from qg_bundle.link import open_link
 from qg_bundle.wake import FUNCTION_NAME, QUEUE_NAME, JobRefused, deserialize, serialize
@@ -30,6 +29,9 @@ TRIES_MAX = 1_000_000
 
 HEALTH_EVERY_S = 3_600
 PAUSE_AFTER_END_S = 1.0
+
+_PLANTED = ("WRONGTYPE", "not an integer")
+"""What Redis says of keys that hold something else than arq puts there."""
 
 
 class Waking:
@@ -61,9 +63,12 @@ class Waking:
         worker = self._worker(pool)
         try:
             await worker.main()
-        except (RedisConnectionError, RedisTimeoutError, OSError):
+        except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever was planted, the queue must go on
+        except Exception as error:
+            if isinstance(error, RedisError) and not any(sign in str(error) for sign in _PLANTED):
+                raise  # Redis is away, is a replica, is full, or lets this user do too little
+            # Whatever was planted, the queue must go on.
             self._observe(QueuedJobRefused(reason="queue_broken", detail=type(error).__name__))
             await link.unlink(QUEUE_NAME)
         finally:
