@@ -10,9 +10,9 @@ from data_plane.requests.disconnects import Disconnects, Watched
 from data_plane.requests.ready_body import AT_ONCE_BYTES_MAX
 from data_plane.requests.request import Request
 from data_plane.requests.response_headers import Header
-from data_plane.snapshots.body import StoredBody
+from data_plane.snapshots.body import FileBody, HeldBody
 from data_plane.snapshots.failures import FilesFailed
-from data_plane.snapshots.memory import Held
+from data_plane.snapshots.memory import Held, Ready
 from data_plane.snapshots.negotiation import conditions, encoding_for, holds
 from data_plane.snapshots.shelf import Entry, Shelf, TextReader
 from qg_bundle.snapshots.encoding import Tails
@@ -64,35 +64,31 @@ class StoredAnswers:
         header = entry.header
         encoding = encoding_for(accepted)
         age_s = max(0, int(time.time() - header.created_at))
-        only_head = request.method == "HEAD"
         held = self._shelf.memory.get((header.snapshot_id, encoding))
-        if held is not None and held.age_s == age_s and held.shape is route.shape and not only_head:
-            # Made within this second, for this shape.
-            ready = held.answer
-            if ready is not None:
-                return ready
-        tail = self._tails.with_tail(
-            encoding, route.shape.stored_tail(header, age_s), header.rows_bytes, header.rows_crc32
-        )
-        stored_size = header.rows_bytes if encoding == IDENTITY else header.encodings[encoding].size
-        headers = _headers(route, etag, encoding, stored_size + len(tail))
-        if only_head:
-            return Answer(headers, stored=True)
-        stored = held or await self._found(entry, encoding, deadline)
-        if isinstance(stored, Held) and stored_size + len(tail) <= AT_ONCE_BYTES_MAX:
-            answer = Answer(headers, stored.stored + tail, header.row_count, stored=True)
-            stored.answer, stored.shape, stored.age_s = answer, route.shape, age_s
-            return answer
-        large = StoredBody(
-            stored.stored if isinstance(stored, Held) else stored,
-            stored_size,
-            tail,
-            header.row_count,
-            deadline,
-            Watched(receive, request.started),
-            self._disconnects,
-        )
-        return Answer(headers, large=large, stored=True)
+        if request.method == "HEAD":
+            tail, stored_size = self._tail(entry, route, encoding, age_s)
+            return Answer(_headers(route, etag, encoding, stored_size + len(tail)), stored=True)
+        found = held or await self._found(entry, encoding, deadline)
+        if isinstance(found, Held):
+            ready = found.ready
+            if ready is None or ready.age_s != age_s or ready.shape is not route.shape:
+                tail, _ = self._tail(entry, route, encoding, age_s)
+                ready = found.ready = _ready(found, route, etag, encoding, age_s, tail, header.row_count)
+            if ready.answer is not None:
+                return ready.answer
+            large = HeldBody(found, ready, header.row_count, deadline)
+            return Answer(ready.headers, large=large, stored=True)
+        tail, stored_size = self._tail(entry, route, encoding, age_s)
+        watched = Watched(receive, request.started)
+        body = FileBody(found, stored_size, tail, header.row_count, deadline, watched, self._disconnects)
+        return Answer(_headers(route, etag, encoding, stored_size + len(tail)), large=body, stored=True)
+
+    def _tail(self, entry: Entry, route: Route, encoding: str, age_s: int) -> tuple[bytes, int]:
+        """The encoded end of the answer, and the size of what comes before it."""
+        header = entry.header
+        plain = route.shape.stored_tail(header, age_s)
+        tail = self._tails.with_tail(encoding, plain, header.rows_bytes, header.rows_crc32)
+        return tail, header.rows_bytes if encoding == IDENTITY else header.encodings[encoding].size
 
     async def _found(self, entry: Entry, encoding: str, deadline: Deadline) -> Held | TextReader:
         try:
@@ -100,6 +96,14 @@ class StoredAnswers:
                 return await self._shelf.held(entry, encoding) or await self._shelf.stream(entry, encoding)
         except TimeoutError:
             raise QueryTimedOut("The snapshot was not read in time.") from None
+
+
+def _ready(held: Held, route: Route, etag: bytes, encoding: str, age_s: int, tail: bytes, row_count: int) -> Ready:
+    size = held.size + len(tail)
+    headers = _headers(route, etag, encoding, size)
+    last = held.pieces[-1] + tail
+    answer = Answer(headers, last, row_count, stored=True) if size <= AT_ONCE_BYTES_MAX else None
+    return Ready(route.shape, age_s, headers, size, last, answer)
 
 
 def _headers(route: Route, etag: bytes, encoding: str, size: int) -> tuple[Header, ...]:

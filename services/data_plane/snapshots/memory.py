@@ -4,7 +4,10 @@ from collections import OrderedDict
 
 from data_plane.catalogs.shapes import AnswerShape
 from data_plane.requests.answers import Answer
-from data_plane.requests.ready_body import AT_ONCE_BYTES_MAX
+from data_plane.requests.response_headers import Header
+
+SENT_BYTES = 262_144
+"""Pieces in which large bodies are sent: what a client that stops reading holds until its time is over."""
 
 ITEM_SHARE = 4
 """One item may take a quarter of the memory: larger ones are read from disk while they are sent."""
@@ -13,16 +16,32 @@ Key = tuple[str, str]
 """Snapshot id and encoding."""
 
 
-class Held:
-    """Stored bytes, and the newest complete answer that was made of them when they are small."""
+class Ready:
+    """What one shape makes of stored bytes within one second of their age, the same for every client."""
 
-    __slots__ = ("age_s", "answer", "shape", "stored")
+    __slots__ = ("age_s", "answer", "headers", "last", "shape", "size")
+
+    def __init__(
+        self, shape: AnswerShape, age_s: int, headers: tuple[Header, ...], size: int, last: bytes, answer: Answer | None
+    ) -> None:
+        """`size` is of the whole body, `last` its last piece with the tail; `answer` when it is sent at once."""
+        self.shape = shape
+        self.age_s = age_s
+        self.headers = headers
+        self.size = size
+        self.last = last
+        self.answer = answer
+
+
+class Held:
+    """Stored bytes, cut into the pieces that are sent, and what was made of them last."""
+
+    __slots__ = ("pieces", "ready", "size")
 
     def __init__(self, stored: bytes) -> None:
-        self.stored = stored
-        self.answer: Answer | None = None
-        self.shape: AnswerShape | None = None
-        self.age_s = -1
+        self.size = len(stored)
+        self.pieces = tuple(stored[start : start + SENT_BYTES] for start in range(0, len(stored), SENT_BYTES))
+        self.ready: Ready | None = None
 
 
 class SnapshotMemory:
@@ -62,6 +81,5 @@ class SnapshotMemory:
 
 
 def _cost(held: Held) -> int:
-    """Twice when a complete answer is kept beside the stored bytes."""
-    size = len(held.stored)
-    return size * 2 if size <= AT_ONCE_BYTES_MAX else size
+    """The last piece twice: it is kept with a tail, too."""
+    return held.size + len(held.pieces[-1]) if held.pieces else 0

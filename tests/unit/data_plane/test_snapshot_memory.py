@@ -23,9 +23,9 @@ def test_the_least_recently_used_leaves() -> None:
 
 def test_what_is_too_large_is_handed_back_and_not_held() -> None:
     memory = SnapshotMemory(LIMIT)
-    assert memory.put(("a", "zstd"), bytes(126)).stored == bytes(126)
+    assert memory.put(("a", "zstd"), bytes(126)).pieces == (bytes(126),)
     assert (memory.get(("a", "zstd")), memory.used_bytes) == (None, 0)
-    assert SnapshotMemory(0).put(("a", "zstd"), b"x").stored == b"x"
+    assert SnapshotMemory(0).put(("a", "zstd"), b"x").pieces == (b"x",)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 200), st.booleans()), max_size=60))
@@ -37,4 +37,4 @@ def test_it_stays_within_its_bytes(steps: list[tuple[str, int, bool]]) -> None:
         else:
             memory.put((name, "zstd"), bytes(size))
         held = [memory.get((each, "zstd")) for each in "abcdef"]
-        assert memory.used_bytes == sum(2 * len(item.stored) for item in held if item is not None) <= LIMIT
+        assert memory.used_bytes == sum(2 * item.size for item in held if item is not None) <= LIMIT
