@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from qg_store.models import CredentialUse
+from qg_store.models import Credential, CredentialUse
 
 
 async def note(session: AsyncSession, uses: Mapping[str, datetime]) -> None:
@@ -35,6 +35,10 @@ async def last_used(session: AsyncSession, credential_ids: Collection[str]) -> d
     return {row.credential_id: row.last_used_at for row in rows}
 
 
-async def forget(session: AsyncSession, credential_ids: Collection[str]) -> None:
-    """The credentials are gone."""
-    await session.execute(delete(CredentialUse).where(CredentialUse.credential_id.in_(tuple(credential_ids))))
+async def forget_of_method(session: AsyncSession, method_id: str) -> None:
+    """The method is about to be deleted, and its credentials with it."""
+    gone = select(Credential.id).where(Credential.auth_method_id == method_id)
+    await session.execute(
+        delete(CredentialUse).where(CredentialUse.credential_id.in_(gone)),
+        execution_options={"synchronize_session": False},
+    )

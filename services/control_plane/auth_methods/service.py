@@ -23,7 +23,7 @@ from qg_core.specs import MethodType, SpecKind
 from qg_security.sealing import Sealer
 from qg_store.engine import SessionFactory
 from qg_store.models import AuthMethod, Credential
-from qg_store.repositories import auth_methods, credentials, endpoints
+from qg_store.repositories import auth_methods, credential_uses, credentials, endpoints
 
 
 class AuthMethods:
@@ -107,6 +107,7 @@ class AuthMethods:
         async with self._publishing.change(actor) as change:
             method = found(await auth_methods.by_id(change.session, method_id))
             detached = await endpoints.detach(change.session, method_id)
+            await credential_uses.forget_of_method(change.session, method_id)
             await auth_methods.delete(change.session, method)
             for endpoint_id in detached:
                 change.touch(SpecKind.ENDPOINT, endpoint_id)

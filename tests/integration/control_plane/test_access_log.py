@@ -14,6 +14,7 @@ from qg_store.engine import make_engine, make_sessions
 from qg_store.repositories import access_log, credential_uses
 from qg_store.repositories.access_log import AccessRow
 from tests.fixtures.store import StoreUrls
+from tests.integration.control_plane.conftest import Plane
 
 URL = "/api/v1/admin/access-log"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -141,7 +142,9 @@ def test_a_cursor_is_taken_back_and_nothing_else_is() -> None:
             read_cursor(text)
 
 
-async def test_credentials_show_when_they_were_last_used(admin: httpx.AsyncClient, store_urls: StoreUrls) -> None:
+async def test_credentials_show_when_they_were_last_used(
+    plane: Plane, admin: httpx.AsyncClient, store_urls: StoreUrls
+) -> None:
     method = (await admin.post("/api/v1/admin/auth", json={"name": "m", "method_type": "bearer"})).json()
     url = f"/api/v1/admin/auth/{method['id']}/credentials"
     used = (await admin.post(url, json={"consumer": "used"})).json()["id"]
@@ -151,3 +154,6 @@ async def test_credentials_show_when_they_were_last_used(admin: httpx.AsyncClien
     assert listed == {"used": "2026-11-20T12:00:00Z", "never": None}
     await store(store_urls, [], {used: NOON - timedelta(days=1)})
     assert {item["last_used_at"] for item in (await admin.get(url)).json()} == {"2026-11-20T12:00:00Z", None}
+    assert (await admin.delete(f"/api/v1/admin/auth/{method['id']}")).status_code == 204
+    async with plane.control_plane.sessions() as session:
+        assert await credential_uses.last_used(session, [used]) == {}

@@ -9,6 +9,7 @@ import pytest
 from data_plane.catalogs.catalog import Catalog, CatalogBuilder, Difference
 from data_plane.catalogs.route import Route
 from data_plane.catalogs.slices import Slices
+from qg_core.gateway_settings import settings_spec
 from qg_core.revisions import Manifest, SubjectKey
 from qg_core.specs import (
     Address,
@@ -145,7 +146,8 @@ def seen(catalog: Catalog) -> object:
 
     routes = {path: of(route) for path, route in catalog.routes.items()}
     unusable = sorted((item.subject, item.reason) for item in catalog.unusable)
-    return routes, unusable, sorted(target.connection_id for target in catalog.targets), catalog.revision
+    targets = sorted(target.connection_id for target in catalog.targets)
+    return routes, unusable, targets, catalog.settings, catalog.revision
 
 
 def random_change(world: World, chance: random.Random) -> Difference:
@@ -158,7 +160,7 @@ def random_change(world: World, chance: random.Random) -> Difference:
     for _ in range(chance.randint(1, 3)):
         sealer = FOREIGN if chance.random() < 0.15 else SEALER
         name, size = str(chance.randint(1, 3)), chance.randint(1, 50)
-        kind = chance.choice(["endpoint", "endpoint", "connection", "auth_method", "credential", "remove"])
+        kind = chance.choice(["endpoint", "endpoint", "connection", "auth_method", "credential", "settings", "remove"])
         if kind == "remove" and world.manifest.digests:
             key, body = chance.choice(sorted(world.manifest.digests)), b""
         elif kind == "endpoint" and free:
@@ -168,6 +170,10 @@ def random_change(world: World, chance: random.Random) -> Difference:
                 body = body.replace(b'"format":1', b'"format":9')
         elif kind == "connection":
             key, body = put(connection(name, size, sealer))
+        elif kind == "settings":
+            key, body = put(settings_spec({"query_timeout_seconds": size}))
+            if chance.random() < 0.2:
+                body = body.replace(b'"query_timeout_seconds":', b'"query_timeout_seconds":9000')
         elif kind == "auth_method":
             key, body = put(method(name, sealer))
         else:
@@ -213,6 +219,23 @@ async def test_what_is_not_touched_is_the_same_object() -> None:
     assert third.routes[one].authenticator is not second.routes[one].authenticator
     assert third.routes[one].statement is second.routes[one].statement, "it counts running calls"
     assert third.routes[two] is second.routes[two]
+
+
+async def test_stored_settings_come_and_go_with_the_catalog() -> None:
+    world, builder = World(), CatalogBuilder(SEALER, PARTS)
+    spec = settings_spec({"cors_origins": ["https://a.example"]})
+    difference = world.change([put(spec)], [])
+    assert (await builder.build(world.manifest, world.bodies, 0.0, difference)).settings == spec
+    difference = world.change([put(endpoint("1", "a", "1", None, 5))], [])
+    assert (await builder.build(world.manifest, world.bodies, 0.0, difference)).settings == spec
+    for wrong in (msgspec.structs.replace(spec, cors_origins=("*",)), msgspec.structs.replace(spec, format=9)):
+        difference = world.change([put(wrong)], [])
+        built = await builder.build(world.manifest, world.bodies, 0.0, difference)
+        assert built.settings is None
+        assert [item.subject.kind for item in built.unusable] == ["settings"]
+    difference = world.change([], [put(spec)[0]])
+    built = await builder.build(world.manifest, world.bodies, 0.0, difference)
+    assert (built.settings, built.unusable) == (None, ())
 
 
 async def test_a_build_that_is_given_up_changes_nothing() -> None:
