@@ -47,10 +47,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def table_of(result: Result) -> str:
     """The result for people."""
     lines = [
-        f"{'workload':<24}{'bare us':>10}{'ours us':>10}{'CPU ratio':>11}{'target':>8}{'bare 1/s':>11}{'ours 1/s':>11}",
+        f"{'workload':<32}{'bare us':>10}{'ours us':>10}{'CPU ratio':>11}{'target':>8}{'bare 1/s':>11}{'ours 1/s':>11}",
     ]
     lines += [
-        f"{item.name:<24}{item.bare_cpu_us:>10.1f}{item.cpu_us:>10.1f}{item.cpu_ratio:>11.3f}{item.target:>8.2f}"
+        f"{item.name:<32}{item.bare_cpu_us:>10.1f}{item.cpu_us:>10.1f}{item.cpu_ratio:>11.3f}{item.target:>8.2f}"
         f"{item.bare_requests_per_s:>11.1f}{item.requests_per_s:>11.1f}"
         for item in result.comparisons
     ]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks import snapshots
 from benchmarks.load import LoadOrder
 from benchmarks.processes import LoadProcess, cpu_seconds
 from benchmarks.queries import POINT_PATH, ROWS_PATH
@@ -97,6 +98,19 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
                 against_unrecorded=True,
             )
         )
+    found += [
+        Workload(
+            name=f"snapshot of {name}, {encoding}",
+            target=snapshots.TARGETS[name],
+            requests=max(50, int(4_000 * scale / (1 if snapshots.ROW_COUNTS[name] == 1 else 10))),
+            connections=8,
+            bare_paths=[snapshots.static_path(name, encoding)],
+            paths=[f"/api/v1/data/{path}"],
+            headers=[f"Accept-Encoding: {encoding}"],
+        )
+        for name, path in snapshots.PATHS.items()
+        for encoding in snapshots.ENCODINGS
+    ]
     return sorted(found, key=lambda workload: workload.target)
 
 

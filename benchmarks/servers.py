@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks import snapshots
 from benchmarks.access_storing import storing
 from benchmarks.processes import Process
 from benchmarks.queries import MILLION_PATH, MILLION_ROWS, MILLION_SQL, POINT_PATH, POINT_SQL, ROWS_PATH, ROWS_SQL
@@ -53,19 +54,6 @@ def started(directory: Path) -> Iterator[Bench]:
         stack.callback(redis.stop)
         oracle = standin.address
         bare_port, port, ops_port, unrecorded_port, unrecorded_ops_port = _free_ports(5)
-        bare = Process(
-            [
-                "-m",
-                "benchmarks.bare_app",
-                *("--port", str(bare_port)),
-                *("--dsn", f"{oracle.host}:{oracle.port}/{oracle.service_name}"),
-                *("--user", oracle.user),
-                *("--pool-size", str(POOL_SIZE)),
-            ],
-            {**os.environ, "ORACLE_PASSWORD": oracle.password},
-            directory / "bare.log",
-        )
-        stack.callback(bare.stop)
         published = HandPublished(redis.address.url())
         connection_id = published.connection(
             oracle.host,
@@ -76,7 +64,22 @@ def started(directory: Path) -> Iterator[Bench]:
             pool_min=POOL_SIZE,
             pool_max=POOL_SIZE,
         )
-        headers = _publish(published, connection_id)
+        static = _made(directory / "static")
+        headers = _publish(published, connection_id, static)
+        bare = Process(
+            [
+                "-m",
+                "benchmarks.bare_app",
+                *("--port", str(bare_port)),
+                *("--dsn", f"{oracle.host}:{oracle.port}/{oracle.service_name}"),
+                *("--user", oracle.user),
+                *("--pool-size", str(POOL_SIZE)),
+                *("--static", str(static)),
+            ],
+            {**os.environ, "ORACLE_PASSWORD": oracle.password},
+            directory / "bare.log",
+        )
+        stack.callback(bare.stop)
         environ = {**os.environ, **published.environ(str(directory / "state"), port, ops_port)}
         gateway = Process(["-m", "cli.main", "data-plane"], environ, directory / "gateway.log")
         stack.callback(gateway.stop)
@@ -103,7 +106,7 @@ def started(directory: Path) -> Iterator[Bench]:
         )
 
 
-def _publish(published: HandPublished, connection_id: str) -> dict[str, list[str]]:
+def _publish(published: HandPublished, connection_id: str, static: Path) -> dict[str, list[str]]:
     keys, tokens = published.method(MethodType.API_KEY), published.method(MethodType.BEARER)
     for kind, method_id in ((PUBLIC, None), (API_KEY, keys), (BEARER, tokens)):
         published.endpoint(
@@ -125,7 +128,9 @@ def _publish(published: HandPublished, connection_id: str) -> dict[str, list[str
         API_KEY: [f"X-Api-Key: {published.api_key(keys, 'bench')}"],
         BEARER: [f"Authorization: Bearer {published.token(tokens, 'bench')}"],
     }
+    snapshots.define(published, connection_id)
     asyncio.run(published.publish())
+    asyncio.run(snapshots.store(published, static))
     return headers
 
 

@@ -58,8 +58,7 @@ class StoredAnswers:
         self, entry: Entry, route: Route, request: Request, receive: Receive, deadline: Deadline
     ) -> Answer:
         accepted, versions = conditions(request.headers)
-        etag = b'W/"%b-%b"' % (entry.etag, route.shape.etag_part)
-        if versions is not None and holds(versions, etag):
+        if versions is not None and holds(versions, etag := _etag(entry, route)):
             return Answer((*route.shape.headers, (b"etag", etag)), stored=True, status=304)
         header = entry.header
         encoding = encoding_for(accepted)
@@ -67,13 +66,13 @@ class StoredAnswers:
         held = self._shelf.memory.get((header.snapshot_id, encoding))
         if request.method == "HEAD":
             tail, stored_size = self._tail(entry, route, encoding, age_s)
-            return Answer(_headers(route, etag, encoding, stored_size + len(tail)), stored=True)
+            return Answer(_headers(entry, route, encoding, stored_size + len(tail)), stored=True)
         found = held or await self._found(entry, encoding, deadline)
         if isinstance(found, Held):
             ready = found.ready
             if ready is None or ready.age_s != age_s or ready.shape is not route.shape:
                 tail, _ = self._tail(entry, route, encoding, age_s)
-                ready = found.ready = _ready(found, route, etag, encoding, age_s, tail, header.row_count)
+                ready = found.ready = _ready(found, entry, route, encoding, age_s, tail)
             if ready.answer is not None:
                 return ready.answer
             large = HeldBody(found, ready, header.row_count, deadline)
@@ -81,7 +80,7 @@ class StoredAnswers:
         tail, stored_size = self._tail(entry, route, encoding, age_s)
         watched = Watched(receive, request.started)
         body = FileBody(found, stored_size, tail, header.row_count, deadline, watched, self._disconnects)
-        return Answer(_headers(route, etag, encoding, stored_size + len(tail)), large=body, stored=True)
+        return Answer(_headers(entry, route, encoding, stored_size + len(tail)), large=body, stored=True)
 
     def _tail(self, entry: Entry, route: Route, encoding: str, age_s: int) -> tuple[bytes, int]:
         """The encoded end of the answer, and the size of what comes before it."""
@@ -98,14 +97,19 @@ class StoredAnswers:
             raise QueryTimedOut("The snapshot was not read in time.") from None
 
 
-def _ready(held: Held, route: Route, etag: bytes, encoding: str, age_s: int, tail: bytes, row_count: int) -> Ready:
+def _ready(held: Held, entry: Entry, route: Route, encoding: str, age_s: int, tail: bytes) -> Ready:
     size = held.size + len(tail)
-    headers = _headers(route, etag, encoding, size)
+    headers = _headers(entry, route, encoding, size)
     last = held.pieces[-1] + tail
-    answer = Answer(headers, last, row_count, stored=True) if size <= AT_ONCE_BYTES_MAX else None
+    answer = Answer(headers, last, entry.header.row_count, stored=True) if size <= AT_ONCE_BYTES_MAX else None
     return Ready(route.shape, age_s, headers, size, last, answer)
 
 
-def _headers(route: Route, etag: bytes, encoding: str, size: int) -> tuple[Header, ...]:
-    own = (*route.shape.headers, (b"etag", etag), (b"content-length", b"%d" % size))
+def _etag(entry: Entry, route: Route) -> bytes:
+    """Weak: the age in the answer is another one each second."""
+    return b'W/"%b-%b"' % (entry.etag, route.shape.etag_part)
+
+
+def _headers(entry: Entry, route: Route, encoding: str, size: int) -> tuple[Header, ...]:
+    own = (*route.shape.headers, (b"etag", _etag(entry, route)), (b"content-length", b"%d" % size))
     return own if encoding == IDENTITY else (*own, (b"content-encoding", encoding.encode("ascii")))
