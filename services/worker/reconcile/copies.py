@@ -105,13 +105,17 @@ class SnapshotCopies:
         return {each: faults[each] for each in faults.keys() - set(held)}
 
     async def _put_all(self, faults: Mapping[str, Fault], newest: Mapping[str, SnapshotMark]) -> bool:
-        """Put them, one after another, for `PASS_BUDGET_S`; whether some are left."""
+        """Put them, one after another, for `PASS_BUDGET_S`: what nodes wait for first, then the youngest.
+
+        Whether some are left.
+        """
         until = self._clock() + PASS_BUDGET_S
         done: dict[Fault, list[str]] = {}
-        left = dict(faults)
+        left = sorted(faults, key=lambda each: (faults[each] is Fault.WANTED_BY_NODE, newest[each].number))
         try:
             while left and self._clock() < until:
-                endpoint_id, fault = left.popitem()
+                endpoint_id = left.pop()
+                fault = faults[endpoint_id]
                 if await self._put(newest[endpoint_id], fault):
                     done.setdefault(fault, []).append(endpoint_id)
                     if fault is Fault.WANTED_BY_NODE:
