@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.models import AccessDeadLetter
@@ -36,12 +36,6 @@ async def add(session: AsyncSession, letters: Sequence[DeadLetter]) -> None:
         await session.execute(insert(AccessDeadLetter), rows)
 
 
-async def newest(session: AsyncSession, limit: int) -> list[AccessDeadLetter]:
-    """The newest first."""
-    rows = await session.execute(select(AccessDeadLetter).order_by(AccessDeadLetter.id.desc()).limit(limit))
-    return list(rows.scalars())
-
-
 async def trim(session: AsyncSession, rows_max: int) -> int:
     """Remove the oldest beyond `rows_max`; how many."""
     beyond = select(AccessDeadLetter.id).order_by(AccessDeadLetter.id.desc()).offset(rows_max).limit(1)
@@ -53,11 +47,6 @@ async def trim(session: AsyncSession, rows_max: int) -> int:
         execution_options={"synchronize_session": False},
     )
     return len(rows.all())
-
-
-async def count(session: AsyncSession) -> int:
-    """How many are kept."""
-    return int(await session.scalar(select(func.count(AccessDeadLetter.id))) or 0)
 
 
 def _storable(text: str, chars_max: int) -> str:

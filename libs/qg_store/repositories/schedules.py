@@ -1,6 +1,5 @@
 """Schedules. Workers may only read them, lock them and move `next_run_at` and `last_run_at` (see `job_runs`)."""
 
-import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,14 +9,6 @@ from qg_store.repositories.unique import flush_unique
 
 DUE_IDLE_MAX_S = 5.0
 """How long a scheduler that has locked schedules may say nothing: the others skip them meanwhile."""
-
-
-class ScheduleCounts(msgspec.Struct, frozen=True):
-    """How many schedules act and how many are paused, and since how many seconds the most overdue one waits."""
-
-    active: int
-    paused: int
-    overdue_s: float
 
 
 async def by_id(session: AsyncSession, schedule_id: str) -> Schedule | None:
@@ -68,16 +59,3 @@ async def lock_due(session: AsyncSession, limit: int) -> list[Schedule]:
         .execution_options(populate_existing=True)
     )
     return list(rows.scalars())
-
-
-async def counts(session: AsyncSession) -> ScheduleCounts:
-    """The state of all schedules in three numbers."""
-    overdue = func.extract("epoch", func.now() - func.min(Schedule.next_run_at).filter(Schedule.is_active))
-    row = (
-        await session.execute(
-            select(
-                func.count().filter(Schedule.is_active), func.count().filter(~Schedule.is_active), overdue
-            ).select_from(Schedule)
-        )
-    ).one()
-    return ScheduleCounts(row[0], row[1], max(0.0, float(row[2] or 0)))

@@ -1,6 +1,6 @@
 """Snapshots and their pieces. A piece is at most 1 MiB, and never more than one of them is in memory here."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection
+from collections.abc import AsyncIterable, AsyncIterator
 from datetime import datetime
 
 import msgspec
@@ -110,16 +110,6 @@ async def newest_of_all(session: AsyncSession) -> list[SnapshotMark]:
         select(*_MARK).ext(distinct_on(Snapshot.endpoint_id)).order_by(Snapshot.endpoint_id, Snapshot.number.desc())
     )
     return [SnapshotMark(*row) for row in rows]
-
-
-async def newest_times(session: AsyncSession, endpoint_ids: Collection[str]) -> dict[str, datetime]:
-    """endpoint id -> when its newest snapshot was made; those without one are left out."""
-    rows = await session.execute(
-        select(Snapshot.endpoint_id, func.max(Snapshot.created_at))
-        .where(Snapshot.endpoint_id.in_(tuple(endpoint_ids)))
-        .group_by(Snapshot.endpoint_id)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 async def stored_bytes_of_newest(session: AsyncSession) -> int:

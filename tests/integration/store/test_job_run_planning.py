@@ -161,7 +161,6 @@ async def test_paused_and_future_schedules_are_left_alone(
     assert await _plan_due(worker_sessions, now) == []
     async with worker_sessions() as session:
         assert await job_runs.plan(session, paused, [now], None, now) is None
-        assert await schedules.counts(session) == schedules.ScheduleCounts(1, 1, 0.0)
 
 
 async def test_no_run_is_planned_ahead(app_sessions: SessionFactory, worker_sessions: SessionFactory) -> None:
@@ -210,8 +209,6 @@ async def test_cancelling_what_waits(app_sessions: SessionFactory, worker_sessio
     runs = await _runs(worker_sessions, schedule)
     assert [run.status for run in runs] == ["running", "skipped", "skipped"]
     assert runs[1].error_detail == "the schedule was paused"
-    async with app_sessions() as session:
-        assert await job_runs.counts_since(session, 60.0) == {"running": 1, "skipped": 2}
 
 
 async def test_pages_and_pruning(app_sessions: SessionFactory, worker_sessions: SessionFactory) -> None:

@@ -15,7 +15,7 @@ from qg_store.repositories.job_runs.claims import (
     reap,
 )
 from qg_store.repositories.job_runs.planning import Planned, cancel_queued, enqueue, plan
-from qg_store.repositories.job_runs.records import RunFilter, counts_since, one, page, prune
+from qg_store.repositories.job_runs.records import RunFilter, one, page, prune
 
 __all__ = [
     "EXTEND_SQL",
@@ -26,7 +26,6 @@ __all__ = [
     "RunFilter",
     "cancel_queued",
     "claim",
-    "counts_since",
     "enqueue",
     "extend",
     "finish",

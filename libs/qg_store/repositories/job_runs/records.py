@@ -37,16 +37,6 @@ async def page(session: AsyncSession, wanted: RunFilter, limit: int) -> list[Job
     return list((await session.execute(statement)).scalars())
 
 
-async def counts_since(session: AsyncSession, period_s: float) -> dict[str, int]:
-    """status -> runs: those that ended within the last `period_s`, and those that wait or run now."""
-    rows = await session.execute(
-        select(JobRun.status, func.count())
-        .where((JobRun.finished_at >= func.now() - timedelta(seconds=period_s)) | JobRun.finished_at.is_(None))
-        .group_by(JobRun.status)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
 async def prune(session: AsyncSession, days: int, rows_max: int = PRUNED_ROWS_MAX) -> int:
     """Forget runs that ended more than `days` ago, the oldest first; how many, at most `rows_max`."""
     aged = (
