@@ -60,7 +60,8 @@ class TimingUnfit(ValueError):
 @functools.cache
 def known_zones() -> frozenset[str]:
     """The keys of the IANA database on this machine; reads a few directories the first time."""
-    return frozenset(zoneinfo.available_timezones())
+    # Some systems keep their own zone under this name: another one on each machine.
+    return frozenset(zoneinfo.available_timezones() - {"localtime"})
 
 
 def check_zone(timezone: str) -> str | None:

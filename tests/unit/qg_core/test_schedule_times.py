@@ -221,7 +221,7 @@ def test_no_text_breaks_the_check(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "zone", ["", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "europe/berlin", "\0", "posixrules"]
+    "zone", ["", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "localtime", "europe/berlin", "\0", "posixrules"]
 )
 def test_unknown_zones(zone: str) -> None:
     assert check_zone(zone)
