@@ -45,15 +45,17 @@ class Log:
         self._unwritten: deque[Chunk] = deque()
         self.gone_up_to = counter.numbers_gone
         """Whatever has no line up to here will never have one."""
+        self.is_read = False
         self.written_bytes = 0
         """Of what was put here, how much is in files; only ever grows."""
 
-    def open(self) -> tuple[int, int]:
+    def read(self) -> tuple[int, int]:
         """Read the files: how many requests left no event, and how many lines were thrown away as unreadable.
 
-        Counted once: afterwards they are settled.
+        Before anything else is done with them, and once: afterwards what is gone is settled.
         """
-        thrown_away = self.segments.open()
+        thrown_away = self.segments.read()
+        self.is_read = True
         known = max(self.counter.settled, self.segments.last)
         # A counter that a power failure set back, below what files hold.
         self.gone_up_to = max(self.gone_up_to, known)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_plane.access_log.counter_file import CounterDamaged, CounterFile, CounterTaken
 from data_plane.access_log.log import COUNTER_FILE, Chunk, Log
-from data_plane.access_log.segments import SEGMENT_BYTES_MAX, Segments
+from data_plane.access_log.segments import SEGMENT_BYTES_MAX, Segments, begins_after
 from qg_core.access_events import LOG_ID, LOG_ID_LENGTH
 from qg_telemetry.events import AccessEventsDropped, AccessGapFound, Observe
 
@@ -40,14 +40,29 @@ class Logs:
         self.gap = 0
 
     def open(self) -> Log:
-        """The log to write; older ones are in `older`. Raises `OSError`."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in sorted(self._directory.iterdir()):
-            if LOG_ID.fullmatch(path.name) and all(path.name != log.log_id for log in self.older):
-                self._take_over(path)
-        current = self._continued() or self._begun()
-        self.current = current
-        return current
+        """The log to write; older ones are in `older`. Quick: nothing is read yet. Raises `OSError`."""
+        if self.current is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in sorted(self._directory.iterdir(), key=_begun_at):
+                if LOG_ID.fullmatch(path.name) and all(path.name != log.log_id for log in self.older):
+                    self._take_over(path)
+            self.current = self._continued() or self._begun()
+        return self.current
+
+    def read(self) -> None:
+        """Read the files of all logs, unless it was done. Seconds, when they are full. Raises `OSError`."""
+        for log in self.all:
+            if not log.is_read:
+                gap, thrown_away = log.read()
+                if gap:
+                    self.gap += gap
+                    self._observe(AccessGapFound(log_id=log.log_id, events=gap))
+                self._count_dropped(thrown_away, "unreadable")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known what is in the files: nothing may be said of them before."""
+        return self.current is not None and all(log.is_read for log in self.all)
 
     @property
     def bytes(self) -> int:
@@ -60,13 +75,14 @@ class Logs:
         return [*self.older, self.current] if self.current is not None else self.older.copy()
 
     def write(self, stored: Callable[[str], int]) -> None:
-        """Write what the current log has taken, dropping the oldest lines where there is no room.
+        """Write what the current log has taken, dropping the oldest lines where there is no room; reads first.
 
         `stored` says how far a log is stored. Raises `OSError`.
         """
         current = self.current
         if current is None:
             return
+        self.read()
         waiting = current.unwritten_bytes
         while waiting and self.bytes + waiting > self._bytes_max and self._drop_oldest(stored):
             pass
@@ -114,26 +130,18 @@ class Logs:
             with contextlib.suppress(OSError, CounterTaken, CounterDamaged):
                 (path / _BOOT_FILE).unlink(missing_ok=True)
                 (path / COUNTER_FILE).unlink()
-                self._adopt(path, CounterFile(path / COUNTER_FILE, create=True))
+                self.older.append(self._log(path, CounterFile(path / COUNTER_FILE, create=True)))
             return
-        self._adopt(path, counter)
+        self.older.append(self._log(path, counter))
 
-    def _adopt(self, path: Path, counter: CounterFile) -> None:
-        log = Log(path, counter, Segments(path, self._segment_bytes_max))
-        try:
-            gap, thrown_away = log.open()
-        except OSError:
-            counter.close()
-            raise
-        self.older.append(log)
-        if gap:
-            self.gap += gap
-            self._observe(AccessGapFound(log_id=log.log_id, events=gap))
-        self._count_dropped(thrown_away, "unreadable")
+    def _log(self, path: Path, counter: CounterFile) -> Log:
+        return Log(path, counter, Segments(path, self._segment_bytes_max))
 
     def _continued(self) -> Log | None:
         for log in self.older:
-            if self._boot is not None and _read_boot(self._directory / log.log_id) == self._boot:
+            path = self._directory / log.log_id
+            same_boot = self._boot is not None and _read_boot(path) == self._boot
+            if same_boot and not begins_after(path, log.gone_up_to):
                 self.older.remove(log)
                 return log
         return None
@@ -152,10 +160,11 @@ class Logs:
             raise
         while len(self.older) >= LOGS_MAX:
             self._give_up(self.older[0])
-        return Log(path, counter, Segments(path, self._segment_bytes_max))
+        return self._log(path, counter)
 
     def _give_up(self, log: Log) -> None:
         lost = 0
+        log.read()
         while log.segments.bytes:
             lost += log.segments.drop_oldest(0)[0]
         self._count_dropped(lost, "logs_max")
@@ -173,3 +182,9 @@ def _read_boot(path: Path) -> str | None:
     with contextlib.suppress(OSError):
         return (path / _BOOT_FILE).read_text(encoding="ascii").strip()
     return None
+
+
+def _begun_at(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return (path / _BOOT_FILE).stat().st_mtime
+    return 0.0

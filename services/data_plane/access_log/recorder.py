@@ -179,7 +179,8 @@ class Recorder:
             log = await self._open()
         if log is not None:
             await self._disk.run(partial(self._write_again, log, self._dropped_up_to))
-            await self._sender.step()
+            if self._logs.is_read:
+                await self._sender.step()
 
     async def _open(self) -> Log | None:
         try:
@@ -188,10 +189,12 @@ class Recorder:
             self._files.found(AccessLogFailed(detail=str(error)))
             return None
         self._log = log
+        ended_before = self._numbers.last
         self._opened_after = self._numbers.continue_in(log.counter.cells, log.gone_up_to)
-        if self._opened_after > log.gone_up_to:
-            await self._disk.run(partial(log.lose_up_to, self._opened_after))
-        self._files.over()
+        # Reading may take seconds, and lines that come meanwhile wait behind it.
+        self._disk.post(self._try_to_write)
+        if ended_before:
+            self._disk.post(partial(log.lose_up_to, self._opened_after))
         return log
 
     def _hand_over(self) -> None:

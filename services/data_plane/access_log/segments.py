@@ -93,17 +93,20 @@ class Segments:
         """The number of the last line, 0 when there is none."""
         return self._segments[-1].last if self._segments else 0
 
-    def open(self) -> int:
+    def read(self) -> int:
         """Read what earlier runs left here; how many lines had to be thrown away, torn last ones not counted."""
-        thrown_away = 0
-        for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
-            segment, bad = _read_segment(path, self.last)
+        thrown_away = last = 0
+        found: deque[_Segment] = deque()
+        for path in _paths(self._directory):
+            segment, bad = _read_segment(path, last)
             thrown_away += bad
             if segment.count:
-                self._segments.append(segment)
-                self.bytes += segment.size
+                found.append(segment)
+                last = segment.last
             else:
                 path.unlink()
+        self._segments = found
+        self.bytes = sum(segment.size for segment in found)
         return thrown_away
 
     def append(self, lines: bytes, first: int, last: int, count: int) -> None:
@@ -171,7 +174,7 @@ class Segments:
 
     def _begin_segment(self, first: int) -> None:
         self.close()
-        path = self._directory / f"{first:015d}{_SUFFIX}"
+        path = self._directory / _name_of(first)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self._segments.append(_Segment(path))
 
@@ -195,6 +198,20 @@ class Segments:
             os.ftruncate(self._descriptor, segment.size)  # type: ignore[arg-type]  # append has just opened it
         except OSError:
             self.close()
+
+
+def begins_after(directory: Path, number: int) -> bool:
+    """Whether a file here begins after `number`, by its name."""
+    names = _paths(directory)
+    return bool(names) and names[-1].name > _name_of(number)
+
+
+def _paths(directory: Path) -> list[Path]:
+    return sorted(directory.glob(f"*{_SUFFIX}"))
+
+
+def _name_of(first: int) -> str:
+    return f"{first:015d}{_SUFFIX}"
 
 
 def _write_all(descriptor: int | None, body: bytes) -> None:

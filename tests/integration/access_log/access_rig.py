@@ -57,6 +57,7 @@ class RecordingNode:
 
     async def __aenter__(self) -> "RecordingNode":
         await self.recorder.start()
+        await self.written()  # and read, before that
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -168,7 +168,7 @@ async def test_numbers_that_can_not_be_trusted_begin_a_new_log(tmp_path: Path, r
         await sink.until_persisted(old, 120)
         await sink.until_persisted(node.log_id, 30)
         await until(lambda: not (tmp_path / "access" / old).exists())
-        assert node.recorder.events_waiting == 0
+        await until(lambda: node.recorder.events_waiting == 0)
 
 
 async def test_requests_that_ran_when_the_process_died_are_a_gap(tmp_path: Path, redis_url: str) -> None:
