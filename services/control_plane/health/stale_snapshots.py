@@ -17,13 +17,13 @@ from qg_store.repositories import overview
 from qg_store.repositories import publishing as ledger
 from qg_store.repositories.overview import ScheduledSnapshot
 
-EXAMINED_MAX = 1_000
+EXAMINED_MAX = 500
 """Scheduled endpoints that one dashboard looks at, by path."""
 
 TIMES_MISSED_MAX = 2
 """A snapshot is old once so many planned times have passed since it was made."""
 
-_PER_BATCH = 100
+_PER_BATCH = 50
 
 
 class StaleReason(enum.StrEnum):
