@@ -114,7 +114,7 @@ class Execution:
         async with self._sessions.begin() as session:
             if verdict.status is RunStatus.QUEUED:
                 return await job_runs.hand_back(
-                    session, run.run_id, run.token, verdict.retry_in_s, True, verdict.detail
+                    session, run.run_id, run.token, verdict.retry_in_s, verdict.attempt_counts, verdict.detail
                 )
             return await job_runs.finish(session, run.run_id, run.token, verdict.status, None, verdict.detail)
 

@@ -20,6 +20,7 @@ class Verdict(msgspec.Struct, frozen=True):
     status: RunStatus
     detail: str
     retry_in_s: float = 0.0
+    attempt_counts: bool = True
 
 
 def verdict_of(error: Exception, attempt: int) -> Verdict:
@@ -41,7 +42,9 @@ def verdict_of(error: Exception, attempt: int) -> Verdict:
     if isinstance(error, GatewayError):
         return Verdict(RunStatus.FAILED, _detail_of(error))
     if is_unavailable(error):
-        return Verdict(RunStatus.QUEUED, "The worker could not reach Postgres.", retry_delay_s(attempt))
+        return Verdict(
+            RunStatus.QUEUED, "The worker could not reach Postgres.", retry_delay_s(attempt), attempt_counts=False
+        )
     # Nobody foresaw it: its message may hold anything, and stays in the log.
     return Verdict(RunStatus.FAILED, f"An unforeseen error ({type(error).__name__}); the worker's log has more.")
 

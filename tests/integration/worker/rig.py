@@ -72,12 +72,8 @@ class WorkerRig:
 
     async def endpoint(self, sql_text: str, connection: Connection | None = None, **fields: object) -> Endpoint:
         """A published snapshot endpoint."""
-        row = endpoint(
-            connection or self.connection,
-            path=f"snap/{uuid.uuid4().hex[:12]}",
-            sql_text=sql_text,
-            **{"data_strategy": "snapshot", **fields},
-        )
+        values = {"data_strategy": "snapshot", "sql_text": sql_text, **fields}
+        row = endpoint(connection or self.connection, None, f"snap/{uuid.uuid4().hex[:12]}", **values)
         await self.publishing.add(row)
         return row
 
@@ -104,9 +100,9 @@ class WorkerRig:
         )
         return run_id
 
-    async def run_of(self, sql_text: str, **fields: object) -> str:
+    async def run_of(self, sql_text: str, connection: Connection | None = None, **fields: object) -> str:
         """An endpoint, its schedule and a queued run of it."""
-        return await self.queue_run(await self.schedule(await self.endpoint(sql_text, **fields)))
+        return await self.queue_run(await self.schedule(await self.endpoint(sql_text, connection, **fields)))
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 
