@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -34,7 +34,9 @@ LOOK_EVERY_S = 30.0
 BOOT_WAIT_S = 10.0
 """How long a start waits for what is on disk and in Redis; the rest comes while the node serves."""
 
-FETCHED_AT_ONCE = 2
+TAKERS = 2
+"""Snapshots that are fetched at once."""
+
 TRACEBACK_LENGTH_MAX = 8_000
 WANTED_MAX = 20
 
@@ -63,7 +65,6 @@ class Follower:
         self._recall = Recall(reader, files, shelf, self._thread, observe)
         self._refusals = Refusals(observe)
         self._woken = asyncio.Event()
-        self._gate = asyncio.Semaphore(FETCHED_AT_ONCE)
         self._opened = False
         self._open_failed = ""
         self._version: bytes | None = None
@@ -161,13 +162,15 @@ class Follower:
         if not changed and not self._refusals.due and now - self._looked_at < LOOK_EVERY_S:
             return
         numbers = await self._reader.numbers_of(list(catalog.snapshots))
-        behind = [
-            (route, numbers[endpoint_id])
-            for endpoint_id, route in catalog.snapshots.items()
-            if endpoint_id in numbers and self._is_behind(route, numbers[endpoint_id])
-        ]
-        outcomes = await asyncio.gather(*(self._take(*item) for item in behind), return_exceptions=True)
-        for outcome in outcomes:
+        behind = iter(
+            [
+                (catalog.snapshots[endpoint_id], number)
+                for endpoint_id, number in numbers.items()
+                if self._is_behind(catalog.snapshots[endpoint_id], number)
+            ]
+        )
+        takers = (self._take_each(behind) for _ in range(TAKERS))
+        for outcome in await asyncio.gather(*takers, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
         self._version, self._seen, self._looked_at = version, catalog, now
@@ -181,20 +184,23 @@ class Follower:
             return False
         return route.producer is not None and not self._refusals.waits(endpoint_id, number)
 
+    async def _take_each(self, behind: Iterator[tuple[Route, int]]) -> None:
+        for route, number in behind:
+            await self._take(route, number)
+
     async def _take(self, route: Route, number: int) -> None:
         """Raises one of `link.LINK_ERRORS`."""
         endpoint_id = route.endpoint.id
-        async with self._gate:
-            try:
-                started = time.perf_counter()
-                sealed = await self._reader.header(endpoint_id)
-                if self._is_newer(sealed.header, route):
-                    await self._make_room(sealed)
-                    await self._fetching.fetch(sealed)
-                    await self._serve(sealed.header, started)
-                news = self._refusals.clear(endpoint_id)
-            except (BundleRejected, FilesFailed) as error:
-                news = self._refusals.add(endpoint_id, number, error)
+        started = time.perf_counter()
+        try:
+            sealed = await self._reader.header(endpoint_id)
+            if self._is_newer(sealed.header, route):
+                await self._make_room(sealed)
+                await self._fetching.fetch(sealed)
+                await self._serve(sealed.header, started)
+            news = self._refusals.clear(endpoint_id)
+        except (BundleRejected, FilesFailed) as error:
+            news = self._refusals.add(endpoint_id, number, error)
         if news:
             self._on_change()
 

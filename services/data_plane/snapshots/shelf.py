@@ -136,11 +136,16 @@ class Shelf:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, step)
         except FilesFailed as failed:
-            self._observe(SnapshotFilesFailed(reason=failed.reason, detail=str(failed)[:300], endpoint_id=endpoint_id))
-            if failed.reason != DISK_FULL and self.entries.get(endpoint_id) is entry:
-                self.take(endpoint_id)
-                self.on_lost()
+            # The files of one that was just replaced may be gone: that is as it should be.
+            if self.entries.get(endpoint_id) is entry:
+                self._tell_failed(failed, endpoint_id)
+                if failed.reason != DISK_FULL:
+                    self.take(endpoint_id)
+                    self.on_lost()
             raise
+
+    def _tell_failed(self, failed: FilesFailed, endpoint_id: str) -> None:
+        self._observe(SnapshotFilesFailed(reason=failed.reason, detail=str(failed)[:300], endpoint_id=endpoint_id))
 
     def _loaded(self, key: Key, task: asyncio.Task[Held | None]) -> None:
         self._loading.pop(key, None)
