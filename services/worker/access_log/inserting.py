@@ -13,6 +13,8 @@ from worker.access_log.checking import CheckedEvent
 _VALUE_STATES = ("22", "23", "54")
 """Classes of SQLSTATE: data exception, integrity constraint violation, program limit exceeded."""
 
+DETAIL_LENGTH_MAX = 300
+
 
 def refuses_values(error: BaseException) -> bool:
     """Whether Postgres, or its driver, refused what was sent; another try would end the same."""
@@ -20,9 +22,6 @@ def refuses_values(error: BaseException) -> bool:
         return False
     state = getattr(error.orig, "sqlstate", None)
     return state is not None and state[:2] in _VALUE_STATES
-
-
-DETAIL_LENGTH_MAX = 300
 
 
 async def add_all(session: AsyncSession, log_id: str, events: list[CheckedEvent]) -> tuple[int, list[DeadLetter]]:

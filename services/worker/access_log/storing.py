@@ -12,11 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from qg_store.engine import SessionFactory
 from qg_store.repositories import access_dead_letters, credential_uses
 from qg_store.repositories.access_dead_letters import DeadLetter
+from qg_store.repositories.statements import bound_idle
 from worker.access_log import dead_letters, sources
 from worker.access_log.checking import CheckedBatch, CheckedEvent
 from worker.access_log.inserting import add_all
 from worker.access_log.progress import Progress, advance, found_again
 from worker.access_log.spans import holds
+
+IDLE_MAX_S = 5.0
 
 
 class LostEvents(msgspec.Struct, frozen=True):
@@ -61,6 +64,8 @@ async def store(
 async def _store(
     session: AsyncSession, batches: Sequence[CheckedBatch], dead: Sequence[DeadLetter], now: datetime
 ) -> Stored:
+    # A worker that stands still in the middle must not hold the logs' locks for long: others have batches of them.
+    await bound_idle(session, IDLE_MAX_S)
     nodes = {batch.log_id: batch.node for batch in batches}
     known = await sources.lock(session, nodes) if nodes else {}
     refused = [*dead, *(letter for batch in batches for letter in batch.dead)]

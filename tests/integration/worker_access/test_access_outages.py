@@ -119,7 +119,7 @@ async def test_while_postgres_is_away_entries_stay_and_are_stored_after(
         assert await rig.persisted(log) == 100
         assert await rig.redis.xlen(keys.ACCESS) == 29
         server.start()
-        await until(lambda: rig.reached(log, 3_000), timeout_s=30)
+        await until(lambda: rig.reached(log, 3_000), timeout_s=60)
         await until(rig.settled)
         assert await rig.value("SELECT count(*) FROM access_log") == 3_000
         assert await rig.value("SELECT lost FROM access_sources") == 0
@@ -142,7 +142,7 @@ async def test_a_transaction_that_is_cut_off_is_done_again(rig: SinkRig) -> None
             )
     finally:
         await connection.close()
-    await until(lambda: rig.reached(log, 2_000), timeout_s=30)
+    await until(lambda: rig.reached(log, 2_000), timeout_s=60)
     assert await rig.value("SELECT count(*) FROM access_log") == 2_000
 
 

@@ -1,6 +1,7 @@
 """20,000 events through everything that goes wrong at once: exactly 20,000 rows, and not one counted as lost."""
 
 import asyncio
+import contextlib
 import random
 import signal
 import subprocess
@@ -36,6 +37,12 @@ class DoomedSink:
         assert self._process.stdout is not None
         assert self._process.stdout.readline().strip().isdigit()
 
+    def stand_still(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
@@ -44,18 +51,17 @@ class DoomedSink:
 
 
 async def send_until_stored(rig: SinkRig, log: NodeLog, entries: list[dict[bytes, bytes]], seed: int) -> None:
-    """As a node does: send, and send again what is not known to be stored, whatever becomes of Redis."""
+    """As a node does: send, and send all again when Redis has nothing of it any more and it is not stored."""
     chance = random.Random(seed)
     while True:
-        try:
-            if await rig.reached(log, EVENTS):
-                return
+        chance.shuffle(entries)
+        with contextlib.suppress(RedisError, OSError):
             for fields in entries:
                 await rig.send(fields)
-            await until(lambda: rig.reached(log, EVENTS), timeout_s=2)
-        except (RedisError, OSError, AssertionError):
-            chance.shuffle(entries)
-            await asyncio.sleep(0.05)
+            await until(rig.settled, timeout_s=60)
+            if await rig.reached(log, EVENTS):
+                return
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.fault
@@ -74,7 +80,7 @@ async def test_twenty_thousand_events_are_twenty_thousand_rows(store_urls: Store
         await until(lambda: sum(event.events for event in rig.seen(AccessBatchesStored)) > EVENTS / 10)
         server.kill()
         server.start()
-        await asyncio.wait_for(sending, 60)
+        await asyncio.wait_for(sending, 120)
         await until(rig.settled)
         assert await rig.value("SELECT count(*) FROM access_log") == EVENTS
         source = (await rig.query("SELECT * FROM access_sources"))[0]
@@ -100,6 +106,28 @@ async def test_what_a_killed_sink_had_taken_is_taken_over(rig: SinkRig) -> None:
         doomed.kill()
     rig.sink()
     for log in logs:
-        await until(lambda log=log: rig.reached(log, 4_000), timeout_s=30)
+        await until(lambda log=log: rig.reached(log, 4_000), timeout_s=60)
     await until(rig.settled)
     assert await rig.value("SELECT count(*) FROM access_log") == 16_000
+
+
+@pytest.mark.fault
+async def test_a_sink_that_stood_still_changes_nothing_when_it_goes_on(rig: SinkRig) -> None:
+    """It may have been stopped anywhere: with entries in its hands, or with the log locked in Postgres."""
+    log = rig.log()
+    doomed = DoomedSink(rig)
+    try:
+        await rig.send(*[log.batch(first, first + 99) for first in range(1, 4_001, 100)])
+        await asyncio.to_thread(doomed.wait_for_a_transaction)
+        doomed.stand_still()
+        rig.sink()
+        await until(lambda: rig.reached(log, 4_000), timeout_s=60)
+        await until(rig.settled)
+        doomed.go_on()
+        await rig.send(*[log.batch(first, first + 9) for first in range(4_001, 6_001, 10)])
+        await until(lambda: rig.reached(log, 6_000), timeout_s=60)
+        await until(rig.settled)
+        assert await rig.value("SELECT count(*) FROM access_log") == 6_000
+        assert await rig.value("SELECT lost FROM access_sources") == 0
+    finally:
+        doomed.kill()
