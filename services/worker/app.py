@@ -51,6 +51,7 @@ class Worker:
         self._settings = settings
         self._observe = observe
         self._draining = False
+        self._ending: asyncio.Task[None] | None = None
         self.name = kept_name(settings.worker_name, settings.state_dir, NAME_FILE)
         self.engine = make_engine(
             settings.database_url, pool_max=settings.database_connections_max, application="querygateway-worker"
@@ -141,7 +142,7 @@ class Worker:
                 on_drain=self._drain,
             )
         finally:
-            await end_tasks(beginning)
+            await end_tasks(beginning, self._ending)
             await self._close()
         self._observe(ServiceStopped(requests_dropped=outcome.requests_dropped, duration_ms=outcome.drain_ms))
         return outcome
@@ -209,4 +210,6 @@ class Worker:
 
     def _drain(self, reason: str) -> None:
         self._draining = True
+        # A wake-up that this worker takes now would be lost for the others.
+        self._ending = asyncio.create_task(self.waking.close())
         self._observe(ServiceDraining(signal=reason, drain_s=0.0))

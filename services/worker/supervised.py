@@ -50,6 +50,12 @@ class Supervised:
         """Begin, with a first step at once."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"loop:{self._name}")
 
+    def works(self) -> None:
+        """For steps that go on for long: it is at work now, whatever failed before."""
+        if self._failures:
+            self._observe(LoopRecovered(loop=self._name, failures=self._failures))
+        self._failures = 0
+
     def wake(self) -> None:
         """Let the next step come at once; a step that runs now is followed by another."""
         self._awake.set()
@@ -89,9 +95,7 @@ class Supervised:
         except Exception as error:  # noqa: BLE001 - a loop that ends would end a part of the worker for good
             self._failed(error)
         else:
-            if self._failures:
-                self._observe(LoopRecovered(loop=self._name, failures=self._failures))
-            self._failures = 0
+            self.works()
             return True
         return False
 

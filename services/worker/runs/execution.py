@@ -1,6 +1,7 @@
 """One claimed run from its claim to its end: definition, rows, transaction, copy. Only this module knows the order."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ from worker.snapshots.storing import Stored, Storing
 from worker.supervised import TRACEBACK_LENGTH_MAX
 
 RETRY_S = 0.5
+CONCLUDE_S_MAX = 60.0
 HAND_BACK_TIMEOUT_S = 3.0
 
 
@@ -95,15 +97,19 @@ class Execution:
             await self._copying.copy(stored.header, stored.sealed, files)
 
     async def _conclude(self, run: LiveRun, verdict: Verdict) -> None:
-        """Write the verdict, again and again while Postgres is away and the lease holds. Raises `Interrupted`."""
+        """Write the verdict, again and again while Postgres is away and the lease holds.
+
+        Raises `Interrupted`, and after `CONCLUDE_S_MAX` what keeps it from being written: the lease will run out.
+        """
         check_transition(RunStatus.RUNNING, verdict.status)
+        deadline = time.monotonic() + CONCLUDE_S_MAX
         while True:
             run.check_lease()
             try:
                 ours = await self._write(run, verdict)
                 break
             except Exception as error:
-                if not is_unavailable(error):
+                if not is_unavailable(error) or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(RETRY_S)
         if not ours:

@@ -7,6 +7,7 @@ from qg_core.job_runs import ATTEMPTS_MAX, RunStatus, retry_delay_s
 from qg_store.availability import is_unavailable
 from worker.runs.definitions import DefinitionUnfit
 from worker.snapshots.refusals import SnapshotRefused
+from worker.snapshots.storing import StoringFailed
 
 DETAIL_CHARS_MAX = 2_000
 
@@ -31,14 +32,14 @@ def verdict_of(error: Exception, attempt: int) -> Verdict:
     """
     if isinstance(error, DefinitionUnfit | SnapshotRefused):
         return Verdict(RunStatus.FAILED, _cut(str(error)))
+    if isinstance(error, StoringFailed):
+        return _again(str(error), attempt)
     if isinstance(error, QueryTimedOut):
         return Verdict(RunStatus.TIMEOUT, _detail_of(error))
     if isinstance(error, Unavailable):
         if _refused_sign_in(error):
             return Verdict(RunStatus.FAILED, _with_code("The database refused the sign-in.", error))
-        if attempt < ATTEMPTS_MAX:
-            return Verdict(RunStatus.QUEUED, _detail_of(error), retry_delay_s(attempt))
-        return Verdict(RunStatus.FAILED, f"{_detail_of(error)} Given up after {attempt} attempts.")
+        return _again(_detail_of(error), attempt)
     if isinstance(error, GatewayError):
         return Verdict(RunStatus.FAILED, _detail_of(error))
     if is_unavailable(error):
@@ -49,9 +50,17 @@ def verdict_of(error: Exception, attempt: int) -> Verdict:
     return Verdict(RunStatus.FAILED, f"An unforeseen error ({type(error).__name__}); the worker's log has more.")
 
 
+def _again(detail: str, attempt: int) -> Verdict:
+    if attempt < ATTEMPTS_MAX:
+        return Verdict(RunStatus.QUEUED, detail, retry_delay_s(attempt))
+    return Verdict(RunStatus.FAILED, _cut(f"{detail} Given up after {attempt} attempts."))
+
+
 def is_unforeseen(error: Exception) -> bool:
     """Whether the log has to show where an error came from."""
-    return not (isinstance(error, DefinitionUnfit | SnapshotRefused | GatewayError) or is_unavailable(error))
+    return not (
+        isinstance(error, DefinitionUnfit | SnapshotRefused | StoringFailed | GatewayError) or is_unavailable(error)
+    )
 
 
 def _refused_sign_in(error: Unavailable) -> bool:

@@ -7,6 +7,7 @@ from qg_bundle.link import LINK_ERRORS
 from qg_bundle.snapshots.writer import Piece, SnapshotWriter
 from qg_core.snapshots import SnapshotHeader
 from qg_telemetry.events import Observe, SnapshotCopyFailed
+from worker.snapshots.refusals import SpoolFailed
 from worker.snapshots.spool import SpooledFiles
 from worker.supervised import first_line
 
@@ -22,7 +23,7 @@ class Copying:
         """Put the snapshot into Redis unless a newer one is there. A failure is an event and nothing else."""
         try:
             await self._writer.put(header, sealed, spooled_pieces(header, files))
-        except LINK_ERRORS as error:
+        except (SpoolFailed, *LINK_ERRORS) as error:
             self._observe(
                 SnapshotCopyFailed(
                     endpoint_id=header.endpoint_id,
@@ -34,7 +35,11 @@ class Copying:
 
 
 async def spooled_pieces(header: SnapshotHeader, files: SpooledFiles) -> AsyncIterator[Piece]:
-    """All pieces that the header names, one in memory at a time."""
+    """All pieces that the header names, one in memory at a time. Raises `SpoolFailed`."""
     for encoding, body in header.encodings.items():
         for number in range(body.pieces):
-            yield encoding, number, await asyncio.to_thread(files.piece, encoding, number)
+            try:
+                piece = await asyncio.to_thread(files.piece, encoding, number)
+            except OSError as error:
+                raise SpoolFailed(error) from error
+            yield encoding, number, piece

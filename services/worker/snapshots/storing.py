@@ -1,6 +1,7 @@
 """Storing a spooled result: snapshot, pieces, the end of its run and retention in one transaction of Postgres."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 
@@ -22,6 +23,12 @@ from worker.snapshots.production import Result
 from worker.snapshots.refusals import CopiesTooLarge
 
 RETRY_S = 0.5
+TRIED_S_MAX = 60.0
+"""So long a result waits for Postgres to take it, as long as the lease holds."""
+
+
+class StoringFailed(Exception):
+    """Postgres did not take the result; the message says what kind of failure it was."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -52,8 +59,9 @@ class Storing:
     async def store(self, definition: Definition, result: Result, live: LiveRun) -> Stored:
         """Store, again and again while Postgres is away and the lease holds.
 
-        Raises `Interrupted` and `CopiesTooLarge`; then nothing was written.
+        Raises `Interrupted`, `SnapshotRefused` and, after `TRIED_S_MAX`, `StoringFailed`; then nothing was written.
         """
+        deadline = time.monotonic() + TRIED_S_MAX
         tried: Stored | None = None
         while True:
             live.check()
@@ -70,6 +78,8 @@ class Storing:
             except Exception as error:
                 if not is_unavailable(error):
                     raise
+                if time.monotonic() > deadline:
+                    raise StoringFailed(f"Postgres did not take the result ({type(error).__name__}).") from error
             await asyncio.sleep(RETRY_S)
 
     async def _sealed(self, session: AsyncSession, definition: Definition, result: Result) -> Stored:

@@ -81,6 +81,9 @@ class Waking:
         async def wake(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
             self._on_wake()
 
+        async def listening(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - as above
+            self._loop.works()
+
         return Worker(
             functions=[func(wake, name=FUNCTION_NAME)],
             queue_name=QUEUE_NAME,
@@ -96,6 +99,7 @@ class Waking:
             job_serializer=serialize,
             job_deserializer=self._read,
             log_results=False,
+            on_startup=listening,
         )
 
     def _read(self, body: bytes) -> dict[str, Any]:
