@@ -67,7 +67,10 @@ async def _publish(published: HandPublished) -> str:
     large, noise, protected = (gateway.endpoint(name) for name in ("large", "noise", "protected"))
     published.change(SpecKind.ENDPOINT, protected, auth_method_id=keys, allow_unauthenticated=False)
     key = published.api_key(keys, "acme")
+    hasty = gateway.endpoint("hasty")
+    published.change(SpecKind.ENDPOINT, hasty, timeout_ms=500)
     await published.publish()
+    await gateway.put(hasty, 5, NOISE)
     await gateway.put(gateway.first, 1, created_at=1_763_000_000.5)
     await gateway.put(protected, 2)
     await gateway.put(large, 3, ROWS, row_count=60_000)
@@ -117,11 +120,15 @@ def test_every_encoding_ends_with_its_tail(site: Site, path: str, encoding: str)
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl program")
 @pytest.mark.parametrize("path", ["first", "large", "noise"])
-def test_curl_decodes_it(site: Site, path: str) -> None:
+def test_curl_decodes_it(site: Site, path: str, tmp_path: Path) -> None:
     """Also the second Zstandard frame, where this curl knows Zstandard."""
     url = f"http://127.0.0.1:{site.node.port}/api/v1/data/{path}"
-    plain = subprocess.run(["curl", "-sSf", "--compressed", url], check=True, capture_output=True).stdout
-    answer = json.loads(plain)
+    command = ["curl", "-sSf", "--compressed", "-D", str(tmp_path / "headers"), "-o", str(tmp_path / "body"), url]
+    subprocess.run(command, check=True, timeout=30)
+    knows = subprocess.run(["curl", "--version"], check=True, capture_output=True).stdout
+    encoding = "zstd" if b"zstd" in knows else "gzip"
+    assert f"content-encoding: {encoding}" in (tmp_path / "headers").read_text().lower()
+    answer = json.loads((tmp_path / "body").read_bytes())
     assert len(answer["data"]) == answer["meta"]["row_count"]
 
 
@@ -190,7 +197,7 @@ def test_the_request_line_and_the_states(site: Site) -> None:
     site.node.get("large", X_Request_ID="large-one", Accept_Encoding="gzip")
     line = site.node.wait_for_line(event="request_served", request_id="large-one")
     assert (line["row_count"], line["status"], line["aborted"]) == (60_000, 200, False)
-    assert site.node.metric("qg_snapshots_served") == 4
+    assert site.node.metric("qg_snapshots_served") == 5
     assert site.node.metric("qg_snapshots_refused") == 0
     assert site.node.metric("qg_snapshot_disk_bytes") > len(NOISE)
     assert 0 < site.node.metric("qg_snapshot_memory_bytes") <= 8_000_000
@@ -201,6 +208,13 @@ def test_a_client_that_goes_away_is_noticed(site: Site) -> None:
         assert connection.recv(1_000)
         wait_until(lambda: site.node.metric("qg_requests_running") == 1, "it is being served")
     wait_until(lambda: site.node.metric("qg_requests_running") == 0, "it is over")
+
+
+def test_a_client_that_does_not_read_is_given_up_at_the_deadline(site: Site) -> None:
+    with site.node.connect("hasty", receive_buffer=4_096):
+        line = site.node.wait_for_line(event="request_served", path="/api/v1/data/hasty")
+    assert (line["aborted"], line["error_code"]) == (True, "query_timeout")
+    assert 400 <= float(str(line["duration_ms"])) < 5_000
 
 
 def test_many_readers_of_a_large_file_cost_little_memory(site: Site) -> None:
