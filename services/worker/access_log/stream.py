@@ -85,7 +85,8 @@ class EntryStream:
         except ResponseError as error:
             await self._make_group_after(error)
             return []
-        return found
+        # Redis before 7 shows entries that were trimmed without their id.
+        return [entry for entry in found if entry.id]
 
     async def settle(self, entries: list[StreamEntry]) -> None:
         """These entries are stored: take them out of the stream."""

@@ -8,12 +8,15 @@ import pytest
 from qg_bundle import keys
 from qg_devstack.databases import create_database
 from qg_store import migrate
+from qg_store.engine import make_engine, make_sessions
 from qg_telemetry.events import AccessWatermarksRestored, LoopFailed, LoopRecovered
 from tests.fixtures.postgres import StartPostgres
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
 from tests.integration.worker_access.rig import SinkRig
 from tests.support.waiting import until
+from worker.access_log import AccessSink
+from worker.access_log.watermarks import Published, Watermarks
 
 
 async def test_after_a_flush_the_sink_reads_on_and_watermarks_come_back(rig: SinkRig) -> None:
@@ -43,6 +46,40 @@ async def test_an_altered_watermark_is_put_right(rig: SinkRig) -> None:
     assert await rig.persisted(log) == -1
     await until(lambda: rig.reached(log, 10))
     assert sum(found.altered for found in rig.seen(AccessWatermarksRestored)) == 1
+
+
+async def test_a_watermark_never_moves_back(rig: SinkRig) -> None:
+    log, other = rig.log(), rig.log()
+    watermarks = Watermarks(rig.redis, rig.persisted_tags)
+    assert await watermarks.publish({log.log_id: 20, other.log_id: 5}) == Published(missing=2)
+    await asyncio.gather(*[watermarks.publish({log.log_id: sequence}) for sequence in (10, 30, 25, 20, 29)])
+    assert await rig.persisted(log) == 30
+    assert await watermarks.publish({log.log_id: 30, other.log_id: 6}) == Published(moved=1)
+    assert await rig.persisted(other) == 6
+    # What another log was told counts for nothing here.
+    value = await rig.redis.hget(keys.ACCESS_PERSISTED, log.log_id)  # type: ignore[misc]  # redis-py: sync or async
+    await rig.redis.hset(keys.ACCESS_PERSISTED, other.log_id, value)  # type: ignore[misc]  # redis-py: sync or async
+    assert await watermarks.publish({other.log_id: 6}) == Published(altered=1)
+    assert await rig.persisted(other) == 6
+
+
+async def test_a_sink_that_never_began_or_has_no_postgres_ends_soon(rig: SinkRig, free_port: int) -> None:
+    engine = make_engine(f"postgresql://nobody:x@127.0.0.1:{free_port}/none")
+    for begins in (False, True):
+        sink = AccessSink(
+            sessions=make_sessions(engine),
+            redis=rig.redis,
+            batch_tags=rig.batch_tags,
+            persisted_tags=rig.persisted_tags,
+            observe=rig.observed.append,
+            retention_days=lambda: 90,
+            worker="w",
+        )
+        if begins:
+            sink.start()
+            await until(lambda: len(rig.seen(LoopFailed)) > 3)
+        await asyncio.wait_for(sink.close(), 15)
+    await engine.dispose()
 
 
 async def test_a_group_that_vanished_is_made_again(rig: SinkRig) -> None:
