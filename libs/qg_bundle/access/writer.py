@@ -40,7 +40,7 @@ async def append_batch(redis: Redis, fields: Mapping[bytes, bytes]) -> bytes:
 async def is_in_stream(redis: Redis, entry_id: bytes) -> bool:
     """Whether an entry is still in the stream. Raises one of `link.LINK_ERRORS`."""
     found = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-        "EVAL", _PRESENT, 1, keys.ACCESS, entry_id
+        "EVAL_RO", _PRESENT, 1, keys.ACCESS, entry_id
     )
     return bool(found)
 
@@ -51,7 +51,7 @@ async def persisted_of(redis: Redis, log_id: str) -> bytes | None:
     Raises one of `link.LINK_ERRORS`.
     """
     found = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-        "EVAL", _SHORT_FIELD, 1, keys.ACCESS_PERSISTED, log_id, PERSISTED_BYTES_MAX
+        "EVAL_RO", _SHORT_FIELD, 1, keys.ACCESS_PERSISTED, log_id, PERSISTED_BYTES_MAX
     )
     if found is not None and not isinstance(found, bytes):
         raise RedisError("Redis answered something else than a watermark")

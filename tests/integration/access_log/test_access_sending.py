@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from data_plane.access_log import outbox as outbox_module
 from qg_bundle import keys
@@ -163,3 +164,34 @@ async def test_what_is_left_at_the_end_is_sent_once_more(tmp_path: Path, redis_u
             node.serve(250)
         await sink.take()
         assert sink.stored() == 250
+
+
+NODE_RIGHTS = (
+    "on",
+    ">node-password",
+    "resetkeys",
+    "%R~qg:*",
+    "~qg:access",
+    "-@all",
+    *("+xadd", "+xrange", "+hstrlen", "+hget", "+eval_ro", "+select", "+client|setinfo"),
+)
+"""What docs/architecture.md says the access log adds to a data plane's Redis user."""
+
+
+async def test_a_node_needs_few_rights_to_send(tmp_path: Path, start_redis: StartRedis) -> None:
+    server = start_redis()
+    async with Sink(server.address.url()) as sink:
+        await sink.redis.execute_command("ACL", "SETUSER", "qg-node", *NODE_RIGHTS)  # type: ignore[no-untyped-call]  # untyped
+        url = f"redis://qg-node:node-password@{server.address.host}:{server.address.port}/0"
+        async with RecordingNode(tmp_path, url) as node:
+            node.serve(300)
+            await until(lambda: node.recorder.outstanding_bytes > 0)
+            await sink.redis.delete(keys.ACCESS)
+            node.ahead_s = outbox_module.SEND_AGAIN_AFTER_S
+            await until(lambda: bool(node.told(AccessBatchesLost)))
+            await sink.until_persisted(node.log_id, 300)
+            await until(lambda: node.recorder.events_waiting == 0)
+            assert node.told(AccessSendingFailed) == []
+            # A node says what it has, never how far it is stored.
+            with pytest.raises(NoPermissionError):
+                await node.redis.execute_command("HSET", keys.ACCESS_PERSISTED, node.log_id, "1")  # type: ignore[no-untyped-call]  # untyped
