@@ -27,7 +27,7 @@ help: ## List the targets
 env: $(STAMP) ## Make .venv from requirements-dev.lock; quick when nothing changed (PYTHON=... chooses the interpreter)
 
 .PHONY: dev
-dev: $(STAMP) ## Start the whole stack with demo endpoints and print curl lines (PORT_BASE=..., DATA_PLANES=2)
+dev: $(STAMP) ## Start the whole stack with demo endpoints and print curl lines (PORT_BASE=..., DATA_PLANES=2, WORKERS=2)
 	@exec $(PYTHON_IN_VENV) -m qg_devstack up
 
 .PHONY: dev-down
@@ -67,6 +67,10 @@ integration: $(STAMP) ## Tests against real servers, which they start themselves
 .PHONY: e2e
 e2e: $(STAMP) ## Tests with real service processes
 	@$(VENV)/bin/pytest tests/e2e
+
+.PHONY: storm
+storm: $(STAMP) ## The worker fleet's faults at full length: two minutes of schedules, 30 s without Postgres
+	@STORM_SECONDS=120 OUTAGE_SECONDS=30 $(VENV)/bin/pytest tests/e2e -k "worker or access_rows" -s
 
 .PHONY: test-oracle
 test-oracle: $(STAMP) ## The tests that need Oracle, on your own: ORACLE_TEST_DSN=host:1521/SERVICE, ORACLE_TEST_USER, ORACLE_TEST_PASSWORD

@@ -1,11 +1,12 @@
 """When a schedule is due: cron expressions with an IANA zone, and intervals counted from an anchor.
 
-Cron (five fields) behaves as Debian's cron does where clocks are changed:
+Where clocks are changed, cron (five fields) behaves much as Debian's cron does:
 
-* A fixed time (minute and hour both begin with something else than `*`) that does not exist on a day runs once, at the
-  first instant after the gap; one that comes twice runs once, at the first of the two.
-* A wildcard (minute or hour begins with `*`, as in `*/15 * * * *`) runs whenever the clock on the wall matches: through
-  a doubled hour twice, and not in a skipped one, so that "every 15 minutes" stays every 15 minutes.
+* Times of certain hours (the hour begins with something else than `*`) that do not exist on a day run once, at the
+  first instant after the gap; those that come twice run once, the first time. Debian's cron skips the minutes of
+  `*/15 2 * * *` in a gap and doubles them otherwise, for their `*`; here they are times like any others.
+* Times of every hour or every few (`*/15 * * * *`) run whenever the clock on the wall matches: through a doubled hour
+  twice, and not in a skipped one, so that "every 15 minutes" stays every 15 minutes.
 
 Day of month and day of week must both match when one of them begins with `*`, otherwise one is enough. Times are
 computed by `cronsim`; here are the zone, the limits and the order. All instants in and out are aware and in UTC.
@@ -124,9 +125,11 @@ def _interval_times(timing: IntervalTiming, after: datetime) -> Iterator[datetim
 def _cron_times(timing: CronTiming, after: datetime) -> Iterator[datetime]:
     zone = _zone(timing.timezone)
     fields = _fields(timing.expression)
-    if fields[0].startswith("*") or fields[1].startswith("*"):
+    if fields[1].startswith("*"):
         return _wall_clock_times(timing.expression, zone, after)
-    return _fixed_times(timing.expression, zone, after)
+    # cronsim asks the minute, too, whether these are times of their own: with every minute spelled out they are.
+    minutes = ",".join(f"0-59{item[1:]}" if item.startswith("*") else item for item in fields[0].split(","))
+    return _fixed_times(" ".join((minutes, *fields[1:])), zone, after)
 
 
 def _fixed_times(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
