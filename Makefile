@@ -66,7 +66,7 @@ integration: $(STAMP) ## Tests against real servers, which they start themselves
 
 .PHONY: e2e
 e2e: $(STAMP) ## Tests with real service processes
-	@$(VENV)/bin/pytest tests/e2e
+	@$(VENV)/bin/pytest tests/e2e -n $(PYTEST_WORKERS) --dist loadfile
 
 .PHONY: storm
 storm: $(STAMP) ## The worker fleet's faults at full length: two minutes of schedules, 30 s without Postgres

@@ -41,7 +41,8 @@ def gates(root: Path, workers: int) -> list[Gate]:
     """All gates in the order in which they run: the quick ones first."""
     tools = Path(sys.executable).parent
     checked = tuple(name for name in _CHECKED if (root / name).is_dir())
-    pytest = (str(tools / "pytest"), "-q")
+    # By file: what a file prepares once is prepared once.
+    pytest = (str(tools / "pytest"), "-q", "-n", str(workers), "--dist", "loadfile")
     return [
         Gate("lint", "ruff check", (str(tools / "ruff"), "check", ".")),
         Gate("format", "ruff format --check", (str(tools / "ruff"), "format", "--check", ".")),
@@ -50,11 +51,10 @@ def gates(root: Path, workers: int) -> list[Gate]:
         Gate(
             "tests",
             "unit and integration tests, real servers",
-            # By file: what a file prepares once is prepared once.
-            (*pytest, "tests", "--ignore=tests/e2e", "-n", str(workers), "--dist", "loadfile"),
+            (*pytest, "tests", "--ignore=tests/e2e"),
             counts_tests=True,
         ),
-        # Alone and one by one: they kill, starve and time processes.
+        # Apart from the others: they kill, starve and time processes, and wait most of the time.
         Gate("e2e", "end-to-end tests, real processes", (*pytest, "tests/e2e"), counts_tests=True),
     ]
 
