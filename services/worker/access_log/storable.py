@@ -52,10 +52,8 @@ def moment(epoch_s: float, now: datetime) -> datetime:
 
 
 def row_id_or_null(value: str | None) -> str | None:
-    """The canonical text of a UUID. Raises `NotStorable` when it is none."""
-    if value is None:
-        return None
+    """The canonical text of a UUID; null when it is none: that names no row that there ever was."""
     try:
-        return str(uuid.UUID(value))
+        return None if value is None else str(uuid.UUID(value))
     except ValueError:
-        raise NotStorable("an id is no UUID") from None
+        return None

@@ -89,9 +89,9 @@ class Servers(msgspec.Struct, frozen=True):
 class SinkRig:
     """Everything of one test. `observed` are the events of all sinks in this process."""
 
-    def __init__(self, urls: StoreUrls, redis_url: str) -> None:
+    def __init__(self, urls: StoreUrls, redis_url: str, seal_key: str | None = None) -> None:
         self.urls = urls
-        self.servers = Servers(urls.worker, redis_url, new_fernet_key())
+        self.servers = Servers(urls.worker, redis_url, seal_key or new_fernet_key())
         self.batch_tags = TagKeys([self.servers.seal_key], BATCH_CONTEXT)
         self.persisted_tags = TagKeys([self.servers.seal_key], PERSISTED_CONTEXT)
         self.redis: Redis = open_link(redis_url)
