@@ -62,6 +62,8 @@ class SnapshotFiles:
         """Make the directory, drop what was half written; (endpoint id, snapshot id) of the headers found."""
         found: list[tuple[str, str]] = []
         bodies: list[tuple[Path, tuple[str, str]]] = []
+        with self._lock:
+            self._sizes.clear()
         with as_failed():
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in sorted(self._directory.iterdir()):
