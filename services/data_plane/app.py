@@ -10,7 +10,6 @@ from importlib.metadata import version
 from data_plane import collector
 from data_plane.access_log.recorder import make_recorder
 from data_plane.catalogs.catalog import Catalog, CatalogBuilder
-from data_plane.database_events import observe_databases
 from data_plane.gateway import Gateway
 from data_plane.pipeline import Pipeline
 from data_plane.refreshing.memory import Memory
@@ -39,7 +38,7 @@ from qg_security.signing import Ed25519Verifier
 from qg_security.verified_cache import VerifiedCache
 from qg_serving import Draining, serve
 from qg_serving.process_names import kept_name
-from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped
+from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped, retold
 from qg_telemetry.metrics import Metrics
 from qg_telemetry.observer import Observer
 from qg_telemetry.ops import ops_app
@@ -57,7 +56,7 @@ class Node:
         self._draining = False
         self.checker = PasswordChecker(threads=settings.bcrypt_threads, queued_max=settings.bcrypt_queue_max)
         self.cache = VerifiedCache(settings.verified_credentials_max)
-        self.pools = Pools(observe_databases(observe), hosts_allowed=settings.oracle_hosts_allowed)
+        self.pools = Pools(lambda said: observe(retold(said)), hosts_allowed=settings.oracle_hosts_allowed)
         self.redis = open_link(settings.redis_url)
         self.refresher = Refresher(
             redis=self.redis,

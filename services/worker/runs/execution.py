@@ -31,6 +31,9 @@ RETRY_S = 0.5
 CONCLUDE_S_MAX = 60.0
 HAND_BACK_TIMEOUT_S = 3.0
 
+UNWRITTEN = "end_not_written"
+"""Why a run is given up whose end Postgres did not take."""
+
 
 class Execution:
     """Runs what was claimed. Everything it has of a run is written under the run's token, or not at all."""
@@ -63,11 +66,11 @@ class Execution:
         try:
             await self._to_its_end(run)
         except Interrupted as interrupted:
-            self._observe(
-                LeaseLost(job_id=run.job_id, run_id=run.run_id, endpoint_id=run.endpoint_id, reason=interrupted.reason)
-            )
-        except Exception as error:  # noqa: BLE001 - nothing may end the loops; the run's lease will run out
-            self._tell_unforeseen(error)
+            self._tell_lost(run, interrupted.reason)
+        except Exception as error:  # noqa: BLE001 - the lease will run out, and somebody take the run
+            if not is_unavailable(error):
+                self._tell_unforeseen(error)
+            self._tell_lost(run, UNWRITTEN)
         finally:
             self._live.remove(run)
 
@@ -176,6 +179,9 @@ class Execution:
                 duration_ms=run.duration_ms,
             )
         )
+
+    def _tell_lost(self, run: LiveRun, reason: str) -> None:
+        self._observe(LeaseLost(job_id=run.job_id, run_id=run.run_id, endpoint_id=run.endpoint_id, reason=reason))
 
     def _tell_unforeseen(self, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]

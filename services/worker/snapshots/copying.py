@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from qg_bundle.link import LINK_ERRORS
 from qg_bundle.snapshots.writer import Piece, SnapshotWriter
 from qg_core.snapshots import SnapshotHeader
 from qg_telemetry.events import Observe, SnapshotCopyFailed
@@ -23,7 +22,7 @@ class Copying:
         """Put the snapshot into Redis unless a newer one is there. A failure is an event and nothing else."""
         try:
             await self._writer.put(header, sealed, spooled_pieces(header, files))
-        except (SpoolFailed, *LINK_ERRORS) as error:
+        except Exception as error:  # noqa: BLE001 - the run has ended well, whatever becomes of its copy
             self._observe(
                 SnapshotCopyFailed(
                     endpoint_id=header.endpoint_id,
