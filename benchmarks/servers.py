@@ -65,7 +65,8 @@ def started(directory: Path) -> Iterator[Bench]:
             pool_max=POOL_SIZE,
         )
         static = _made(directory / "static")
-        headers = _publish(published, connection_id, static)
+        headers = _publish(published, connection_id)
+        asyncio.run(snapshots.store(published, snapshots.fetched_rows(oracle), static))
         bare = Process(
             [
                 "-m",
@@ -106,7 +107,7 @@ def started(directory: Path) -> Iterator[Bench]:
         )
 
 
-def _publish(published: HandPublished, connection_id: str, static: Path) -> dict[str, list[str]]:
+def _publish(published: HandPublished, connection_id: str) -> dict[str, list[str]]:
     keys, tokens = published.method(MethodType.API_KEY), published.method(MethodType.BEARER)
     for kind, method_id in ((PUBLIC, None), (API_KEY, keys), (BEARER, tokens)):
         published.endpoint(
@@ -130,7 +131,6 @@ def _publish(published: HandPublished, connection_id: str, static: Path) -> dict
     }
     snapshots.define(published, connection_id)
     asyncio.run(published.publish())
-    asyncio.run(snapshots.store(published, static))
     return headers
 
 

@@ -1,10 +1,12 @@
-"""Two snapshots for a benchmark, and the very same answers as files for the bare application."""
+"""Two snapshots of what the live workload answers with, and the same answers as files for the bare application."""
 
 import time
 from pathlib import Path
 
 import msgspec
+import oracledb
 
+from benchmarks.queries import ROWS_SQL
 from qg_bundle.link import open_link
 from qg_bundle.snapshots.encoding import Tails
 from qg_core.producers import producer_of
@@ -12,6 +14,7 @@ from qg_core.snapshots import IDENTITY, TEXT_HEAD
 from qg_core.specs import ConnectionSpec, DataStrategy, EndpointSpec, SpecKind
 from qg_devstack.hand_published import HandPublished
 from qg_devstack.hand_stored import store_by_hand
+from qg_devstack.servers import StandinAddress
 from qg_security.tags import SNAPSHOT_CONTEXT, TagKeys
 
 ROW_COUNTS = {"one row": 1, "10,000 rows": 10_000}
@@ -20,7 +23,6 @@ TARGETS = {"one row": 0.35, "10,000 rows": 0.60}
 """Of one row nothing is left but what the gateway does for every request, beside an application that does nothing."""
 
 ENCODINGS = (IDENTITY, "zstd")
-SQL = "SELECT order_id FROM orders"
 
 
 def static_path(name: str, encoding: str) -> str:
@@ -31,10 +33,10 @@ def static_path(name: str, encoding: str) -> str:
 def define(published: HandPublished, connection_id: str) -> None:
     """Public endpoints; published with the next `publish`."""
     for path in PATHS.values():
-        published.endpoint(path, SQL, connection_id, None, data_strategy=DataStrategy.SNAPSHOT)
+        published.endpoint(path, ROWS_SQL, connection_id, None, data_strategy=DataStrategy.SNAPSHOT)
 
 
-async def store(published: HandPublished, directory: Path) -> None:
+async def store(published: HandPublished, fetched: list[bytes], directory: Path) -> None:
     """Put a snapshot of each, and write what the bare application sends into `directory`."""
     redis = open_link(published.redis_url)
     tags = TagKeys([published.seal_key], SNAPSHOT_CONTEXT)
@@ -44,7 +46,7 @@ async def store(published: HandPublished, directory: Path) -> None:
             endpoint = endpoints[path]
             connection = published.specs[SpecKind.CONNECTION, endpoint.connection_id]
             assert isinstance(connection, ConnectionSpec)  # noqa: S101 - for the type checker
-            rows = _rows(ROW_COUNTS[name])
+            rows = b",".join(fetched[: ROW_COUNTS[name]])
             stored = store_by_hand(
                 tags,
                 published.gateway_id,
@@ -65,17 +67,16 @@ async def store(published: HandPublished, directory: Path) -> None:
         await redis.aclose()
 
 
-def _rows(count: int) -> bytes:
-    """As many rows as `queries.ROWS_SQL` would give, looking like those."""
-    found = (
-        {
-            "ORDER_ID": 1 + number // 5,
-            "LINE_NO": 1 + number % 5,
-            "ITEM_ID": number * 7_919 % 100_003,
-            "QUANTITY": number % 13,
-            "AMOUNT": number * 104_729 % 1_000_003 / 100,
-            "STATUS": ("open", "packed", "shipped")[number % 3],
-        }
-        for number in range(count)
-    )
-    return b",".join(map(msgspec.json.encode, found))
+def fetched_rows(standin: StandinAddress) -> list[bytes]:
+    """What the live workload answers with, each row encoded."""
+    with (
+        oracledb.connect(
+            user=standin.user,
+            password=standin.password,
+            dsn=f"{standin.host}:{standin.port}/{standin.service_name}",
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(ROWS_SQL)
+        names = [column.name for column in cursor.description]
+        return [msgspec.json.encode(dict(zip(names, row, strict=True))) for row in cursor]
