@@ -71,9 +71,9 @@ class Stack:
     def pids(self) -> dict[str, int]:
         """Every service's pid by name."""
         pids = dict(json.loads((self.place / "stack.json").read_text())["pids"])
-        data_planes = pids.pop("data_planes")
-        assert pids.pop("workers") == []
-        return pids | {f"data_plane_{number}": pid for number, pid in enumerate(data_planes, start=1)}
+        for kind in ("data_plane", "worker"):
+            pids |= {f"{kind}_{number}": pid for number, pid in enumerate(pids.pop(f"{kind}s"), start=1)}
+        return pids
 
     def processes(self) -> list[psutil.Process]:
         """Every process of every service."""

@@ -108,7 +108,7 @@ def test_a_death_is_reported_and_a_killed_stack_leaves_nothing(stack: Stack) -> 
 
     urls = [*stack.record["data_plane_urls"], *stack.record["data_plane_ops_urls"]]  # type: ignore[misc]  # the record is JSON, lists here
     pids = stack.pids()
-    for name in ("redis", "data_plane_2", "postgres", "control_plane"):
+    for name in ("redis", "data_plane_2", "worker_1", "postgres", "control_plane"):
         children = psutil.Process(pids[name]).children(recursive=True)
         os.kill(pids[name], signal.SIGKILL)
         said = stack.wait_for_line(f"(pid {pids[name]}) was ended by SIGKILL", 10)
@@ -116,7 +116,7 @@ def test_a_death_is_reported_and_a_killed_stack_leaves_nothing(stack: Stack) -> 
         wait_until(lambda left=children: all(has_ended(child) for child in left), f"no child of {name} is left")  # type: ignore[misc]  # mypy: a default binds the value of this turn
     assert status_of(f"{urls[0]}/api/v1/data/items/categories") == 200, "the other data plane goes on"
 
-    processes = [psutil.Process(pids[name]) for name in ("standin", "data_plane_1")]
+    processes = [psutil.Process(pids[name]) for name in ("standin", "data_plane_1", "worker_2")]
     stack.process.kill()
     stack.process.wait()
     down = stack.again("down")

@@ -50,7 +50,7 @@ def test_your_own_servers_are_used_and_left_as_they_were(
         pids = json.loads((stack.place / "stack.json").read_text())["pids"]
         assert (pids["postgres"], pids["redis"], pids["standin"]) == (None, None, None)
         assert len(pids["data_planes"]) == 1
-        assert len(databases_of(postgres_server) - before) == 2
+        assert len(databases_of(postgres_server) - before) == 3, "a database and two users"
         stack.process.send_signal(signal.SIGTERM)
         stack.wait_for_line("Everything is stopped", STOP_TIMEOUT_S)
         assert stack.process.wait(timeout=10) == 0
