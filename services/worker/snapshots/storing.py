@@ -26,6 +26,10 @@ RETRY_S = 0.5
 TRIED_S_MAX = 60.0
 """So long a result waits for Postgres to take it, as long as the lease holds."""
 
+RETENTION_MAX = 100
+REMOVED_PER_RUN_MAX = 10
+"""Removing many large ones at once would take seconds, in which the run's row is locked. The next run goes on."""
+
 
 class StoringFailed(Exception):
     """Postgres did not take the result; the message says what kind of failure it was."""
@@ -125,7 +129,12 @@ class Storing:
         check_transition(RunStatus.RUNNING, RunStatus.SUCCESS)
         if not await job_runs.finish(session, live.run_id, live.token, RunStatus.SUCCESS, header.row_count, None):
             raise Interrupted(LOST)
-        await snapshots.keep_newest(session, header.endpoint_id, self._retention_count())
+        await self._keep_newest(session, header.endpoint_id)
+
+    async def _keep_newest(self, session: AsyncSession, endpoint_id: str) -> None:
+        kept = self._retention_count()
+        there = len(await snapshots.page(session, endpoint_id, RETENTION_MAX + REMOVED_PER_RUN_MAX))
+        await snapshots.keep_newest(session, endpoint_id, max(kept, there - REMOVED_PER_RUN_MAX))
 
 
 async def _pieces(header: SnapshotHeader, result: Result, live: LiveRun) -> AsyncIterator[Piece]:
