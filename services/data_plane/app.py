@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from data_plane import collector
-from data_plane.access_log.recorder import make_recorder
+from data_plane.access_log.parts import make_recorder
 from data_plane.catalogs.catalog import Catalog, CatalogBuilder
 from data_plane.gateway import Gateway
 from data_plane.pipeline import Pipeline

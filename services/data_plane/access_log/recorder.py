@@ -10,10 +10,8 @@ import time
 import traceback
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import msgspec
-from redis.asyncio import Redis
 
 from data_plane.access_log.disk_thread import DiskThread
 from data_plane.access_log.log import Chunk, Log, joined
@@ -23,7 +21,6 @@ from data_plane.access_log.sequence import Sequence as Numbers
 from data_plane.access_log.trouble import Trouble
 from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_core.access_events import AccessEvent
-from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 from qg_telemetry.events import (
     AccessEventsDropped,
     AccessLogFailed,
@@ -250,21 +247,3 @@ class Recorder:
                     traceback="".join(traceback.format_exception(error)),
                 )
             )
-
-
-def make_recorder(
-    state_dir: Path, bytes_max: int, *, redis: Redis, node: str, seal_keys: Sequence[str], observe: Observe
-) -> Recorder:
-    """The recorder of one node, with its parts."""
-    disk = DiskThread("access-log")
-    logs = Logs(state_dir, bytes_max, observe)
-    sender = Sender(
-        redis,
-        disk,
-        logs,
-        node=node,
-        batch_tags=TagKeys(seal_keys, ACCESS_BATCH_CONTEXT),
-        persisted_tags=TagKeys(seal_keys, ACCESS_PERSISTED_CONTEXT),
-        observe=observe,
-    )
-    return Recorder(logs, disk, sender, observe)
