@@ -8,7 +8,7 @@ from qg_devstack.servers.ports import free_port
 from qg_store.models import Connection, Endpoint
 from tests.integration.worker.rig import WorkerRig
 
-SLOW = "select qg_sleep(3) as s from dual"
+SLOW = "select qg_sleep(20) as s from dual"
 MANY = "select level as n, 'some text that takes room ' || level as label from dual connect by level <= 5000"
 
 
@@ -24,7 +24,7 @@ async def test_what_will_not_get_better_is_not_tried_again(gate: WorkerRig) -> N
     await gate.publishing.add(wrong_password)
     runs = {
         "bad sql": await gate.run_of("select * from no_such_table"),
-        "timeout": await gate.run_of(SLOW, timeout_ms=300),
+        "timeout": await gate.run_of(SLOW, timeout_ms=3_000),
         "too large": await gate.run_of(MANY, rows_max=10_000),
         "wrong password": await gate.run_of("select 1 as one from dual", connection=wrong_password),
         "same name": await gate.run_of("select 1 as a, 2 as a from dual"),
