@@ -64,7 +64,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="DATABASE_CONNECTIONS_MAX",
         field="database_connections_max",
-        parse=integer(4, 1_000),
+        parse=integer(6, 1_000),
         default="10",
         description="Connections to Postgres, beside the one of the heartbeat.",
     ),

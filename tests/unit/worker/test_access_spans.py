@@ -1,5 +1,7 @@
 """Spans are sets of numbers: they must do exactly what sets do."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ def numbers(spans: Spans) -> set[int]:
 
 def is_tidy(spans: Spans) -> bool:
     return all(span.first <= span.last for span in spans) and all(
-        one.last + 1 < other.first for one, other in zip(spans, spans[1:], strict=False)
+        one.last + 1 < other.first for one, other in pairwise(spans)
     )
 
 
