@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qg_devstack.databases import create_database, create_login, drop_database, drop_login
-from qg_devstack.servers import PostgresAddress, PostgresServer, RedisServer, StandinAddress
+from qg_devstack.servers import PostgresAddress, PostgresOptions, PostgresServer, RedisServer, StandinAddress
 from qg_store import migrate
 from tests.e2e.fleet import Admin, Fleet, Running
 from tests.fixtures.postgres import StartPostgres
@@ -43,7 +43,8 @@ def mortal(
     tmp_path: Path, start_postgres: StartPostgres, start_redis: StartRedis, standin_server: StandinAddress
 ) -> Iterator[Mortal]:
     """An empty fleet on a Postgres and a Redis of its own."""
-    postgres, redis = start_postgres(), start_redis()
+    # Durable: what a killed Postgres has confirmed must be there again.
+    postgres, redis = start_postgres(PostgresOptions(fsync=True)), start_redis()
     migrate.upgrade(create_database(postgres.address, "gateway"))
     urls = [_login(postgres.address, "gateway", user, group) for user, group in _USERS]
     fleet = Fleet(tmp_path, urls[0], urls[1], redis.address.url(), standin_server)
