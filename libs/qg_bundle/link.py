@@ -6,19 +6,32 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.exceptions import RedisError
 
+from qg_bundle.bounded_parser import bounded_parser
+from qg_bundle.limits import CHECKPOINT_BYTES_MAX
+
 SOCKET_TIMEOUT_S = 2.0
 CONNECTIONS_MAX = 8
 CANCEL_AGAIN_S = 0.5
+
+RESPONSE_BYTES_MAX = CHECKPOINT_BYTES_MAX + 4_194_304
+"""The longest answer that anybody needs, with some room."""
 
 LINK_ERRORS = (RedisError, OSError, TimeoutError)
 """What a call may raise when Redis is away, hangs, refuses or answers nonsense."""
 
 
-def open_link(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, connections_max: int = CONNECTIONS_MAX) -> Redis:
+def open_link(
+    url: str,
+    *,
+    timeout_s: float = SOCKET_TIMEOUT_S,
+    connections_max: int = CONNECTIONS_MAX,
+    response_bytes_max: int = RESPONSE_BYTES_MAX,
+) -> Redis:
     """A client with its own bounded pool; connects when first used. Close it with `aclose()`.
 
-    A call that finds all connections in use waits for one, `timeout_s` at most. No retries inside: the callers' loops
-    retry, with backoff, and report.
+    A call that finds all connections in use waits for one, `timeout_s` at most. An answer longer than
+    `response_bytes_max` is not read to its end (`ResponseTooLarge`). No retries inside: the callers' loops retry, with
+    backoff, and report.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -29,6 +42,7 @@ def open_link(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, connections_max:
         socket_keepalive=True,
         decode_responses=False,
         retry_on_timeout=False,
+        parser_class=bounded_parser(response_bytes_max),
     )
     return Redis.from_pool(pool)
 

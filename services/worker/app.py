@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import version
 
+from qg_bundle.access.reader import RESPONSE_BYTES_MAX as ACCESS_RESPONSE_BYTES_MAX
 from qg_bundle.link import end_tasks, open_link
 from qg_bundle.snapshots.reader import SnapshotReader
 from qg_bundle.snapshots.writer import SnapshotWriter
@@ -110,7 +111,7 @@ class Worker:
             observe=observe,
         )
         # A connection pool of its own: it waits in Redis for what comes next.
-        self.access_redis = open_link(settings.redis_url)
+        self.access_redis = open_link(settings.redis_url, response_bytes_max=ACCESS_RESPONSE_BYTES_MAX)
         self.access_log = AccessSink(
             sessions=self.sessions,
             redis=self.access_redis,

@@ -10,8 +10,39 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from qg_bundle import keys
-from qg_bundle.access.codec import persisted_value
+from qg_bundle.access.codec import BODY_BYTES_MAX, HEADER_BYTES_MAX, TAG_BYTES, persisted_value
 from qg_core.signatures import Tagger
+
+RESPONSE_BYTES_MAX = 8_388_608
+"""What one answer of the stream may bring (`open_link`): entries that nodes write are a twentieth of it."""
+
+_FIELDS_MAX = 16
+_PENDING_LOOKED_AT_MAX = 1_000
+
+# Pending: whoever was to be sent an entry has it, also when the answer was cut off.
+_DROP_OVERSIZED = """
+local dropped = 0
+for _, found in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[2])) do
+  local entry = redis.call('XRANGE', KEYS[1], found[1], found[1])[1]
+  local size = 0
+  for _, text in ipairs(entry and entry[2] or {}) do size = size + #text end
+  if size > tonumber(ARGV[3]) or #(entry and entry[2] or {}) > tonumber(ARGV[4]) then
+    redis.call('XACK', KEYS[1], ARGV[1], found[1])
+    redis.call('XDEL', KEYS[1], found[1])
+    dropped = dropped + 1
+  end
+end
+return dropped
+"""
+
+# One step: what has become right meanwhile stays.
+_UNLINK_UNLESS = """
+local kind = redis.call('TYPE', KEYS[1])['ok']
+if kind ~= ARGV[1] and kind ~= 'none' then
+  return redis.call('UNLINK', KEYS[1])
+end
+return 0
+"""
 
 
 class StreamEntry(msgspec.Struct, frozen=True):
@@ -45,6 +76,30 @@ async def take_over(redis: Redis, consumer: str, *, idle_ms: int, entries_max: i
         keys.ACCESS, keys.ACCESS_GROUP, consumer, min_idle_time=idle_ms, start_id="0-0", count=entries_max
     )
     return _entries(found[1])
+
+
+async def drop_oversized(redis: Redis) -> int:
+    """Take pending entries out of the stream that are larger than any batch; how many. After `ResponseTooLarge`."""
+    size_max = HEADER_BYTES_MAX + BODY_BYTES_MAX + TAG_BYTES + _FIELDS_MAX
+    dropped = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+        "EVAL", _DROP_OVERSIZED, 1, keys.ACCESS, keys.ACCESS_GROUP, _PENDING_LOOKED_AT_MAX, size_max, _FIELDS_MAX
+    )
+    return int(dropped)
+
+
+async def clear_unless_stream(redis: Redis) -> bool:
+    """Take away what somebody put in the stream's place; whether there was something. Nodes send again."""
+    return await _unlink_unless(redis, keys.ACCESS, "stream")
+
+
+async def clear_unless_hash(redis: Redis) -> bool:
+    """The same in the place of the watermarks, which stand in Postgres."""
+    return await _unlink_unless(redis, keys.ACCESS_PERSISTED, "hash")
+
+
+async def _unlink_unless(redis: Redis, key: str, kind: str) -> bool:
+    removed = await redis.execute_command("EVAL", _UNLINK_UNLESS, 1, key, kind)  # type: ignore[no-untyped-call]  # redis-py: untyped
+    return bool(removed)
 
 
 async def settle(redis: Redis, ids: Sequence[bytes]) -> None:

@@ -7,14 +7,15 @@ were taken are held (never more than `stream.ENTRIES_MAX`), and so is what was c
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from qg_bundle.access.codec import BatchRefused, decode_batch
+from qg_bundle.access.codec import BatchReason, BatchRefused, decode_batch
 from qg_bundle.access.reader import StreamEntry
+from qg_bundle.bounded_parser import ResponseTooLarge
 from qg_bundle.link import LINK_ERRORS
 from qg_core.signatures import Tagger
 from qg_store.engine import SessionFactory
@@ -94,10 +95,23 @@ class Consumer:
 
     async def _take(self) -> list[StreamEntry]:
         if time.monotonic() - self._taken_over_at >= self._take_over_every_s:
-            if found := await self._stream.take_over():
+            if found := await self._unless_oversized(self._stream.take_over):
                 return found
             self._taken_over_at = time.monotonic()
-        return await self._stream.take_new()
+        return await self._unless_oversized(self._stream.take_new)
+
+    async def _unless_oversized(self, take: Callable[[], Awaitable[list[StreamEntry]]]) -> list[StreamEntry]:
+        """What `take` brings; what is too large for any reader is thrown away, or it would be pending for ever."""
+        try:
+            return await take()
+        except ResponseTooLarge:
+            dropped = await self._stream.drop_oversized()
+            self._observe(
+                AccessBatchRefused(
+                    reason=BatchReason.TOO_LARGE.value, entries=dropped, detail="thrown away: too large to be kept"
+                )
+            )
+            return []
 
     async def _store_some(self) -> None:
         some = self._held[: self._width]

@@ -26,6 +26,9 @@ BLOCK_MS = 1_000
 
 CONSUMER_NAME_LENGTH_MAX = 100
 
+_WRONG_TYPE = "WRONGTYPE"
+"""How Redis says that something else stands where the stream or the watermarks belong."""
+
 _GONE = ("NOGROUP", "UNBLOCKED")
 """How Redis says that the stream or its group vanished: after a flush, also in the middle of a wait."""
 
@@ -90,7 +93,19 @@ class EntryStream:
 
     async def settle(self, entries: list[StreamEntry]) -> None:
         """These entries are stored: take them out of the stream."""
-        await reader.settle(self._redis, [entry.id for entry in entries])
+        try:
+            await reader.settle(self._redis, [entry.id for entry in entries])
+        except ResponseError as error:
+            # The stream is gone, and they with it.
+            await self._make_group_after(error)
+
+    async def drop_oversized(self) -> int:
+        """After `ResponseTooLarge`: take out what is larger than any batch; how many entries that were."""
+        try:
+            return await reader.drop_oversized(self._redis)
+        except ResponseError as error:
+            await self._make_group_after(error)
+            return 0
 
     async def forget_consumers(self, *, also_this: bool = False) -> int:
         """Forget consumers that are silent and have nothing pending; `also_this` one when it has nothing pending."""
@@ -115,6 +130,10 @@ class EntryStream:
 
     async def _make_group_after(self, error: ResponseError) -> None:
         """The group begins with the first entry: what nodes sent while there was none is as good as the rest."""
+        if _WRONG_TYPE in str(error):
+            await reader.clear_unless_stream(self._redis)
+            await reader.make_group(self._redis)
+            return
         # A script's error has the script's name around the code.
         if not any(word in str(error) for word in _GONE) and "no such key" not in str(error):
             raise error

@@ -3,24 +3,49 @@
 A watermark never moves back: two workers may come here in another order than they committed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from qg_bundle import keys
-from qg_bundle.access.codec import PersistedRefused, persisted_value, read_persisted
+from qg_bundle.access.codec import PERSISTED_BYTES_MAX, PersistedRefused, persisted_value, read_persisted
+from qg_bundle.access.reader import clear_unless_hash
 from qg_core.signatures import Tagger
 
 TRIES_MAX = 3
 LOGS_PER_CALL = 500
 
+# What is too long for a watermark is never sent: a mark that does not verify stands for it.
+_FOUND = """
+local function watermark(log)
+  local length = redis.call('HSTRLEN', KEYS[1], log)
+  if length > tonumber(ARGV[1]) then
+    return 'too long'
+  end
+  return length > 0 and redis.call('HGET', KEYS[1], log) or ''
+end
+"""
+
+_READ = (
+    _FOUND
+    + """
+local found = {}
+for i = 2, #ARGV do
+  found[#found + 1] = watermark(ARGV[i])
+end
+return found
+"""
+)
+
 # Triplets of log id, the value that was seen ('' for none) and the new one; whatever changed meanwhile is left alone.
-_REPLACE = """
+_REPLACE = (
+    _FOUND
+    + """
 local left = {}
-for i = 1, #ARGV, 3 do
-  local found = redis.call('HGET', KEYS[1], ARGV[i]) or ''
-  if found == ARGV[i + 1] then
+for i = 2, #ARGV, 3 do
+  if watermark(ARGV[i]) == ARGV[i + 1] then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
   else
     left[#left + 1] = ARGV[i]
@@ -28,6 +53,7 @@ for i = 1, #ARGV, 3 do
 end
 return left
 """
+)
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -60,9 +86,13 @@ class Watermarks:
 
     async def _publish_some(self, persisted: dict[str, int]) -> tuple[dict[str, int], Published]:
         """One try; the logs whose watermark changed under our hands, and what was put."""
-        logs = list(persisted)
-        found = await self._redis.execute_command("HMGET", keys.ACCESS_PERSISTED, *logs)  # type: ignore[no-untyped-call]  # redis-py: untyped
-        seen: dict[str, bytes | None] = dict(zip(logs, found, strict=True))
+        try:
+            seen = await self._read(list(persisted))
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            await clear_unless_hash(self._redis)
+            return persisted, Published()
         triplets: list[str | bytes] = []
         kinds: dict[str, str] = {}
         for log_id, value in seen.items():
@@ -72,10 +102,19 @@ class Watermarks:
                 triplets += [log_id, value or b"", persisted_value(self._tags, log_id, persisted[log_id])]
         if not triplets:
             return {}, Published()
-        answer = await self._redis.execute_command("EVAL", _REPLACE, 1, keys.ACCESS_PERSISTED, *triplets)  # type: ignore[no-untyped-call]  # redis-py: untyped
+        answer = await self._run(_REPLACE, triplets)
         left = {log_id.decode(): persisted[log_id.decode()] for log_id in answer}
         put = [kind for log_id, kind in kinds.items() if log_id not in left]
         return left, Published(put.count("moved"), put.count("missing"), put.count("altered"))
+
+    async def _read(self, logs: list[str]) -> dict[str, bytes | None]:
+        return {log_id: value or None for log_id, value in zip(logs, await self._run(_READ, logs), strict=True)}
+
+    async def _run(self, script: str, arguments: Sequence[str | bytes]) -> list[bytes]:
+        found: list[bytes] = await self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+            "EVAL", script, 1, keys.ACCESS_PERSISTED, PERSISTED_BYTES_MAX, *arguments
+        )
+        return found
 
     def _kind(self, log_id: str, value: bytes | None, sequence: int) -> str | None:
         """Why the watermark must be put, null when it says as much already."""

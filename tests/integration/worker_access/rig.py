@@ -19,6 +19,7 @@ from qg_bundle.access.codec import (
     make_header,
     read_persisted,
 )
+from qg_bundle.access.reader import RESPONSE_BYTES_MAX
 from qg_bundle.access.writer import append_batch
 from qg_bundle.link import open_link
 from qg_core.access_events import AccessEvent, encode_event
@@ -106,7 +107,7 @@ class SinkRig:
 
     def sink(self, *, retention_days: int = 90, pace: Pace = QUICK) -> AccessSink:
         """A sink that runs already."""
-        link = open_link(self.servers.redis_url)
+        link = open_link(self.servers.redis_url, response_bytes_max=RESPONSE_BYTES_MAX)
         self._links.append(link)
         sink = AccessSink(
             sessions=self.sessions,
