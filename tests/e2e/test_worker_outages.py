@@ -68,13 +68,18 @@ def _snapshot_endpoint(fleet: Fleet, admin: Admin, node: Running) -> str:
     return schedule["id"]
 
 
-def _bundle(redis: Redis) -> dict[str, bytes | None]:
+def _read(redis: Redis, key: str) -> bytes:
+    found = redis.get(key)
+    return found if isinstance(found, bytes) else b""
+
+
+def _bundle(redis: Redis) -> dict[str, bytes]:
     """What a node without memory reads: specs, the newest checkpoint, the deltas after it, the head."""
-    newest = int(redis.get(keys.CHECKPOINT_NEWEST) or 0)
+    newest, head = (int(_read(redis, key) or b"0") for key in (keys.CHECKPOINT_NEWEST, keys.HEAD))
     wanted = [keys.HEAD, keys.CHECKPOINT_NEWEST, keys.checkpoint(newest)]
-    wanted += [keys.delta(revision) for revision in range(newest + 1, int(redis.get(keys.HEAD) or 0) + 1)]
-    wanted += [key.decode() for key in redis.keys(f"{keys.SPEC_PREFIX}*")]
-    return {key: redis.get(key) for key in wanted}
+    wanted += [keys.delta(revision) for revision in range(newest + 1, head + 1)]
+    wanted += [key.decode() for key in redis.scan_iter(f"{keys.SPEC_PREFIX}*")]
+    return {key: _read(redis, key) for key in wanted}
 
 
 def test_a_flushed_redis_is_filled_again_without_the_control_plane(mortal: Mortal) -> None:

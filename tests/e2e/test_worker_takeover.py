@@ -108,5 +108,5 @@ def _everything(scheduled: _Scheduled, fleet: Fleet) -> tuple[object, ...]:
     runs = truth.rows(scheduled.url, "SELECT id, status, attempt, token, worker, finished_at FROM job_runs ORDER BY id")
     stored = truth.rows(scheduled.url, "SELECT id, number, job_run_id, header FROM snapshots ORDER BY id")
     with Redis.from_url(fleet.redis_url) as redis:
-        copied = {key: redis.get(key) for key in redis.keys(f"{keys.snapshot(scheduled.endpoint_id)}*")}
+        copied = {key: redis.get(key) for key in redis.scan_iter(f"{keys.snapshot(scheduled.endpoint_id)}*")}
     return runs, stored, copied
