@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, INT8MULTIRANGE
 from sqlalchemy.dialects.postgresql.ranges import MultiRange
@@ -46,6 +47,8 @@ class AccessEntry(Base):
         Index("ix_access_log_principal", "principal", "at"),
         Index("ix_access_log_request_id", "request_id"),
         Index("ix_access_log_status", "status", "at"),
+        # Of its hash: a path may be larger than what an index can hold.
+        Index("ix_access_log_path_hash", text("hashtextextended(path, 0)"), "at"),
         CheckConstraint("day = (at AT TIME ZONE 'UTC')::date", name="day"),
         {"postgresql_partition_by": "RANGE (day)"},
     )

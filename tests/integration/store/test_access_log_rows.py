@@ -2,16 +2,18 @@
 
 import asyncio
 import uuid
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import asyncpg
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from qg_store import migrate
 from qg_store.engine import SessionFactory
 from qg_store.models import AccessDeadLetter, AuthMethod, Credential
+from qg_store.models.access_log import PATH_CHARS_MAX
 from qg_store.repositories import access_dead_letters, access_log, credential_uses
 from qg_store.repositories.access_dead_letters import DeadLetter
 from qg_store.repositories.access_log import AccessFilter, AccessRow
@@ -19,6 +21,7 @@ from tests.fixtures.store import StoreUrls
 
 _NOW = datetime.now(UTC)
 _TODAY = _NOW.date()
+_MIDDAY = datetime.combine(_TODAY, time(12), UTC)
 
 
 def _row(number: int, *, at: datetime | None = None, **other: object) -> AccessRow:
@@ -125,7 +128,7 @@ async def test_partitions_are_made_once(store_urls: StoreUrls, worker_sessions: 
         "SELECT count(*) FROM pg_indexes WHERE tablename = $1", f"access_log_{_TODAY:%Y%m%d}"
     )
     assert [row[0] for row in owners] == ["qg_owner"]
-    assert indexes == 6
+    assert indexes == 7
     await connection.close()
     # Nobody has rights on a partition of their own: the parent decides.
     for url in (store_urls.app, store_urls.worker):
@@ -324,3 +327,23 @@ async def test_what_is_known_of_uses_goes_with_the_auth_method(
         await credential_uses.forget_of_method(session, method.id)
         await session.commit()
         assert await credential_uses.last_used(session, [credential_id, other]) == {other: _NOW}
+
+
+async def test_a_path_is_found_by_its_index(store_urls: StoreUrls, worker_sessions: SessionFactory) -> None:
+    await _make(worker_sessions, _TODAY)
+    # One that no index could hold: 4 bytes a character, and nothing to compress.
+    large = "".join(chr(0x10000 + (number * 7_919) % 60_000) for number in range(PATH_CHARS_MAX))
+    paths = [f"path-{number % 20}" for number in range(4_000)]
+    rows = [_row(number, path=path, at=_MIDDAY + timedelta(seconds=number)) for number, path in enumerate(paths)]
+    assert await _add(worker_sessions, [*rows, _row(9_000, path=large, at=_MIDDAY)]) == 4_001
+    connection = await asyncpg.connect(store_urls.superuser)
+    await connection.execute("ANALYZE access_log")
+    await connection.close()
+    wanted = access_log._page(AccessFilter(path="path-7"), 5)
+    plan = text("EXPLAIN " + str(wanted.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})))
+    async with worker_sessions() as session:
+        lines = "\n".join((await session.execute(plan)).scalars())
+        newest = [row.event_id for row in await access_log.page(session, AccessFilter(path="path-7"), 3)]
+        assert [row.event_id for row in await access_log.page(session, AccessFilter(path=large), 5)] == ["log.9000"]
+    assert f"Index Scan Backward using access_log_{_TODAY:%Y%m%d}_hashtextextended_at_idx" in lines
+    assert newest == ["log.3987", "log.3967", "log.3947"]
