@@ -3,7 +3,7 @@
 import traceback
 
 import msgspec
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import HTTPException, LitestarException, MethodNotAllowedException, NotFoundException
 
 from control_plane.edge.visit import Visit
 from qg_core.errors import BadRequest, FieldProblem, GatewayError, InvalidInput, MethodNotAllowed, NotFound
@@ -43,6 +43,7 @@ def answer_of(error: Exception, visit: Visit, observe: Observe) -> Answer:
 
 def known_error(error: Exception) -> GatewayError | None:
     """The gateway error that `error` is or stands for."""
+    error = _unwrapped(error)
     if isinstance(error, GatewayError):
         return error
     if isinstance(error, MethodNotAllowedException):
@@ -55,3 +56,14 @@ def known_error(error: Exception) -> GatewayError | None:
             return InvalidInput([FieldProblem("request", "could not be understood")])
         return BadRequest() if 400 <= error.status_code < 500 else None
     return StoreAway(retry_after_s=1) if is_unavailable(error) else None
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """What broke off an answer that had begun: it comes in Litestar's words, and out of the task group of a stream."""
+    while True:
+        if type(error) is LitestarException and isinstance(error.__cause__, Exception):
+            error = error.__cause__
+        elif isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        else:
+            return error

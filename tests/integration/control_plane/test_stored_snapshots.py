@@ -16,6 +16,7 @@ from qg_core.snapshots import ENCODINGS, GZIP, PIECE_BYTES
 from qg_store.models import AuditEntry, Snapshot, SnapshotPiece
 from qg_store.repositories import snapshots
 from qg_store.repositories.snapshots import NewSnapshot, Piece
+from qg_telemetry.events import AdminRequestServed
 from tests.fixtures.store import StoreUrls
 from tests.integration.control_plane.conftest import Plane, add_admin, client_of, sign_in
 from tests.integration.control_plane.scheduled import ENDPOINTS, NOBODY, URL, Things, open_things
@@ -150,6 +151,13 @@ async def test_a_snapshot_that_vanishes_while_it_is_read_ends_too_early_to_be_ta
     assert sum(map(len, sent)) < opened.size
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(b"".join(sent))
+    # The client, which is in this process, insists on a whole answer.
+    with pytest.raises(AssertionError):
+        await things.admin.get(f"{URL}/snapshots/detail/{snapshot_id}")
+    served = things.plane.events[-1]
+    assert isinstance(served, AdminRequestServed)
+    assert (served.status, served.error_code) == (200, "unavailable")
+    assert not [event for event in things.plane.events if event.event == "unforeseen_error"]
 
 
 async def test_only_so_many_are_read_at_once(things: Things) -> None:
