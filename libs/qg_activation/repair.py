@@ -148,12 +148,14 @@ class BundleRepair:
             self._repaired("wanted_by_node", done)
 
     async def _check_newest(self, activated: int, newest: CheckpointMark) -> bool:
-        """The newest checkpoint, its pointer and the newest delta: what a node without memory begins with.
+        """The newest checkpoint, its pointer and the newest delta after it: what a node without memory begins with.
 
         Whether one of the parts had to be put again.
         """
+        # A checkpoint of the head has no delta after it, and the first activation puts none.
+        before = max(activated - 1, newest.revision)
         async with self._sessions() as session:
-            sizes = await ledger.delta_sizes(session, activated - 1, activated)
+            sizes = await ledger.delta_sizes(session, before, activated)
         missing = await self._writer.missing_parts(sizes, (newest.revision, newest.size_bytes))
         done = await self._activation.put_again(missing) if missing else ()
         if done:

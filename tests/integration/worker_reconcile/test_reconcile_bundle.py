@@ -139,6 +139,16 @@ async def test_a_flush_with_a_publish_right_after_it_leaves_no_hole(
     await node.close()
 
 
+async def test_nothing_is_amiss_after_the_first_activation(rig: Rig, backstop: Backstop) -> None:
+    await published(rig)
+    before = await backstop.contents()
+    await backstop.reconcile.run_once()
+    assert not await rig.parts.upkeep.look()
+    assert await backstop.contents() == before
+    assert not backstop.saw("bundle_repaired")
+    assert not rig.saw("bundle_repaired")
+
+
 async def test_a_head_that_was_moved_is_set_right(rig: Rig, backstop: Backstop) -> None:
     row = await published(rig)
     await rig.edit(Endpoint, row.id, rows_max=5)
