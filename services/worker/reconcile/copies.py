@@ -139,6 +139,10 @@ class SnapshotCopies:
                 return await self._writer.put(header, mark.header, pieces)
             except PieceMissing:
                 return False
+            except ValueError:
+                # Its pieces are not those that its header names: no other copy waits for this one.
+                self._unusable.append(mark.endpoint_id)
+                return False
 
     def _tell_unusable(self) -> None:
         endpoint_ids = sorted(self._unusable)

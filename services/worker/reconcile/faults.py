@@ -59,11 +59,13 @@ class Comparison:
         return Found(faults, [mark.endpoint_id for mark in marks if mark.endpoint_id not in headers])
 
     def opened(self, mark: SnapshotMark) -> SnapshotHeader | None:
-        """The header as Postgres has it; null when no data plane would take it (its key is gone)."""
+        """The header as Postgres has it; null when no data plane would take it (its key is gone), or when it is
+        another snapshot's, which somebody put into this one's row."""
         try:
-            return self._reader.open(mark.endpoint_id, mark.header).header
+            header = self._reader.open(mark.endpoint_id, mark.header).header
         except BundleRejected:
             return None
+        return header if (header.snapshot_id, header.number) == (mark.id, mark.number) else None
 
     def _by_number(
         self, in_redis: Mapping[str, int], newest: Mapping[str, SnapshotMark], wanted: Collection[str]

@@ -185,6 +185,35 @@ async def test_a_snapshot_of_a_key_that_is_gone_is_told_and_holds_up_nothing(rig
     assert not backstop.saw("unforeseen_error")
 
 
+@pytest.mark.parametrize("what", ["other pieces", "a replayed header"])
+async def test_rows_that_a_stolen_role_wrote_hold_up_nothing(rig: Rig, backstop: Backstop, what: str) -> None:
+    one, other = await with_endpoints(rig, 2)
+    usable = await backstop.store(one)
+    altered = await backstop.store(other)  # the younger one, which is put first
+    statements = {
+        "other pieces": (
+            "DELETE FROM snapshot_pieces WHERE snapshot_id = :id",
+            "INSERT INTO snapshot_pieces SELECT :id, unnest(ARRAY['zstd', 'gzip']), 0, 'x'",
+        ),
+        "a replayed header": (
+            (
+                "INSERT INTO snapshots (id, number, endpoint_id, job_run_id, producer, header, row_count, truncated, bytes,"
+                " stored_bytes) SELECT gen_random_uuid(), number + 1000, endpoint_id, gen_random_uuid(), producer, header,"
+                " row_count, truncated, bytes, stored_bytes FROM snapshots WHERE id = :id"
+            ),
+        ),
+    }
+    async with backstop.sessions() as session:
+        for statement in statements[what]:
+            await session.execute(text(statement), {"id": altered.header.snapshot_id})
+        await session.commit()
+    for _ in range(3):
+        await backstop.reconcile.run_once()
+    assert await backstop.is_whole(usable)
+    assert await backstop.reader.numbers() == {one: usable.header.number}
+    assert len([event for event in backstop.events if event.event == "snapshots_unusable"]) == 1, "said once"
+
+
 async def test_more_copies_than_a_pass_compares_come_in_turn(
     rig: Rig, backstop: Backstop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
