@@ -197,9 +197,9 @@ async def test_rows_that_a_stolen_role_wrote_hold_up_nothing(rig: Rig, backstop:
         ),
         "a replayed header": (
             (
-                "INSERT INTO snapshots (id, number, endpoint_id, job_run_id, producer, header, row_count, truncated, bytes,"
-                " stored_bytes) SELECT gen_random_uuid(), number + 1000, endpoint_id, gen_random_uuid(), producer, header,"
-                " row_count, truncated, bytes, stored_bytes FROM snapshots WHERE id = :id"
+                "INSERT INTO snapshots (id, number, endpoint_id, job_run_id, producer, header, row_count, truncated,"
+                " bytes, stored_bytes) SELECT gen_random_uuid(), number + 1000, endpoint_id, gen_random_uuid(),"
+                " producer, header, row_count, truncated, bytes, stored_bytes FROM snapshots WHERE id = :id"
             ),
         ),
     }
