@@ -24,7 +24,8 @@ class StepFailed(Exception):
 
 
 class Supervised:
-    """Calls `step` every `every_s` seconds, and as soon as `wake()` was called. `start()` begins, `close()` ends it.
+    """Calls `step` every `every_s` seconds, and as soon as `wake()` was called. `start()` begins, `close()` ends it, and
+    so does whoever cancels its task (a process that ends).
 
     A step that takes longer than `timeout_s` counts as failed. What is expected to fail (Postgres or Redis is away,
     `StepFailed`) is one `LoopFailed` per attempt, anything else an `UnforeseenError` with its traceback.
@@ -37,7 +38,6 @@ class Supervised:
         self._timeout_s = timeout_s
         self._observe = observe
         self._awake = asyncio.Event()
-        self._closing = False
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -62,11 +62,11 @@ class Supervised:
 
     async def close(self) -> None:
         """End, in the middle of a step if need be."""
-        self._closing = True
         await end_tasks(self._task)
 
     async def _run(self) -> None:
-        while not self._closing:
+        # Asked for, too: a cancellation that a step has swallowed must end the loop all the same.
+        while not _is_cancelled():
             self._awake.clear()
             succeeded = await self._attempt()
             if succeeded:
@@ -88,8 +88,8 @@ class Supervised:
             async with asyncio.timeout(self._timeout_s):
                 await self._step()
         except asyncio.CancelledError:
-            # Libraries let the cancellations of their own tasks through; only `close` may end this loop.
-            if self._closing:
+            # Libraries let the cancellations of their own tasks through; only one of this task may end this loop.
+            if _is_cancelled():
                 raise
             self._failed(RuntimeError("a task of the step was cancelled"))
         except Exception as error:  # noqa: BLE001 - a loop that ends would end a part of the worker for good
@@ -111,6 +111,12 @@ class Supervised:
 
     def _retry_s(self) -> float:
         return float(min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(self._failures - 1, 10)))
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked the current task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def first_line(error: BaseException) -> str:

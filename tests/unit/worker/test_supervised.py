@@ -1,6 +1,7 @@
 """A loop that goes on, whatever its step does."""
 
 import asyncio
+import contextlib
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -89,3 +90,55 @@ async def test_close_ends_it_in_the_middle_of_a_step() -> None:
     loop.start()
     await asyncio.sleep(0)
     await asyncio.wait_for(loop.close(), 5)
+
+
+async def test_whoever_cancels_its_task_ends_it() -> None:
+    started = asyncio.Event()
+
+    async def step() -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    events: list[Event] = []
+    loop = Supervised("x", step, every_s=60, timeout_s=None, observe=events.append)
+    loop.start()
+    await started.wait()
+    (task,) = [one for one in asyncio.all_tasks() if one.get_name() == "loop:x"]
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+    assert events == []
+
+
+async def test_a_step_that_swallows_the_cancellation_does_not_keep_the_loop() -> None:
+    started, steps = asyncio.Event(), 0
+
+    async def step() -> None:
+        nonlocal steps
+        steps += 1
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    loop = Supervised("x", step, every_s=0, timeout_s=None, observe=lambda _: None)
+    loop.start()
+    await started.wait()
+    await asyncio.wait_for(loop.close(), 5)
+    assert steps == 1
+
+
+async def test_what_was_given_up_leaves_no_cancellation_behind() -> None:
+    taken = 0
+
+    async def step() -> None:
+        nonlocal taken
+        taken += 1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await asyncio.sleep(60)
+        await asyncio.sleep(60 if taken % 2 else 0)
+
+    loop = Supervised("x", step, every_s=0.001, timeout_s=0.01, observe=lambda _: None)
+    loop.start()
+    await until(lambda: taken >= 5)
+    await loop.close()
