@@ -1,14 +1,13 @@
 """The settings that admins stored, over those of the environment: read from what is published, applied live."""
 
-from collections.abc import Callable
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from qg_core.gateway_settings import settings_spec, stored_values
+from qg_core.gateway_settings import settings_spec, stored_lines, stored_values
 from qg_core.revisions import SubjectKey
 from qg_core.specs import SETTINGS_ID, SettingsSpec, SpecKind, SpecUnreadable, decode_spec
 from qg_store.repositories import publishing
-from qg_telemetry.events import Level, Observe, StoredSettingsApplied
+from qg_telemetry.events import Level, Observe, SettingsApplied
+from qg_telemetry.log import Log
 from worker.settings import Settings
 from worker.supervised import StepFailed
 
@@ -17,11 +16,12 @@ _NOTHING_STORED = settings_spec({})
 
 
 class StoredSettings:
-    """What holds now. While Postgres is away: what held last."""
+    """What holds now. While Postgres is away: what held last. The level of `log` as it is now is the environment's."""
 
-    def __init__(self, settings: Settings, set_level: Callable[[Level], None], observe: Observe) -> None:
+    def __init__(self, settings: Settings, log: Log, observe: Observe) -> None:
         self._settings = settings
-        self._set_level = set_level
+        self._log = log
+        self._own_level = log.level
         self._observe = observe
         self._stored = _NOTHING_STORED
         self._digest: str | None = None
@@ -47,13 +47,6 @@ class StoredSettings:
         stored_s = self._stored.query_timeout_seconds
         return self._settings.query_timeout_max_ms if stored_s is None else stored_s * 1_000
 
-    @property
-    def log_level(self) -> Level:
-        """The least severe level that is logged."""
-        if self._settings.debug:
-            return Level.DEBUG
-        return Level[self._stored.log_level or self._settings.log_level]
-
     async def look(self, session: AsyncSession) -> None:
         """Read what is published and apply it if it is new.
 
@@ -65,16 +58,9 @@ class StoredSettings:
             return
         self._stored = _NOTHING_STORED if row is None else _decoded(row.body)
         self._digest = digest
-        self._set_level(self.log_level)
-        self._observe(
-            StoredSettingsApplied(
-                log_level=self.log_level.name,
-                max_job_concurrency=self.max_job_concurrency,
-                snapshot_retention_count=self.snapshot_retention_count,
-                access_log_retention_days=self.access_log_retention_days,
-                query_timeout_max_ms=self.query_timeout_max_ms,
-            )
-        )
+        level = self._stored.log_level
+        self._log.level = self._own_level if level is None else Level[level]
+        self._observe(SettingsApplied(stored=stored_lines(self._stored)))
 
 
 def _decoded(body: bytes) -> SettingsSpec:

@@ -90,7 +90,6 @@ from qg_telemetry.events.worker import (
     LoopRecovered,
     QueuedJobRefused,
     SnapshotCopyFailed,
-    StoredSettingsApplied,
     WorkerStarted,
 )
 
@@ -173,7 +172,6 @@ __all__ = [
     "SpecsUnusable",
     "StartFailed",
     "StateFileFailed",
-    "StoredSettingsApplied",
     "UnauthenticatedEndpointDenied",
     "UnforeseenError",
     "WorkerStarted",

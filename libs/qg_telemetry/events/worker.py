@@ -172,16 +172,6 @@ class SnapshotCopyFailed(Event, frozen=True, kw_only=True):
     detail: str
 
 
-class StoredSettingsApplied(Event, frozen=True, kw_only=True):
-    """The stored settings changed; these hold now, in this worker."""
-
-    log_level: str
-    max_job_concurrency: int
-    snapshot_retention_count: int
-    access_log_retention_days: int
-    query_timeout_max_ms: int
-
-
 class LoopFailed(Event, frozen=True, kw_only=True):
     """A step of one of the worker's loops failed, most likely because Postgres or Redis is away; it is tried again."""
 

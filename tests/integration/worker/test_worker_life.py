@@ -54,6 +54,7 @@ async def test_stored_settings_act_at_once_and_slots_bound_the_fleet(gate: Worke
 
     await until(all_done, 40)
     assert live_most == 2
+    assert all(worker.lines(event="settings_applied", stored=["max_job_concurrency=2"]) for worker in workers)
     await publish_settings(gate, max_job_concurrency=3, log_level="WARNING", query_timeout_seconds=1)
     for worker in workers:
         wait_until(lambda worker=worker: worker.metric("qg_job_slots") == 3, "the slots are three")  # type: ignore[misc]  # bound now
