@@ -5,7 +5,6 @@ pipeline's.
 """
 
 import time
-import traceback
 
 from data_plane.catalogs.catalog import Catalog
 from data_plane.pipeline import Pipeline
@@ -121,14 +120,7 @@ class Gateway:
         return b"access-control-request-method" in fields and self._headers.allows_origin(fields.get(b"origin"))
 
     def _report(self, visit: Visit, error: Exception) -> None:
-        self._observe(
-            UnforeseenError(
-                where="data request",
-                error=type(error).__name__,
-                traceback="".join(traceback.format_exception(error)),
-                request_id=visit.request.request_id,
-            )
-        )
+        self._observe(UnforeseenError.of("data request", error, request_id=visit.request.request_id))
 
 
 async def _refuse_other(scope: Scope, send: Send) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
 
 from qg_bundle.access.reader import RESPONSE_BYTES_MAX as ACCESS_RESPONSE_BYTES_MAX
@@ -17,7 +17,7 @@ from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, SNA
 from qg_serving import ServeOutcome, serve_ops
 from qg_serving.process_names import kept_name
 from qg_store.engine import make_engine, make_sessions
-from qg_telemetry.events import ServiceDraining, ServiceStopped, WorkerStarted, retold
+from qg_telemetry.events import ServiceDraining, ServiceStopped, UnforeseenError, WorkerStarted, retold
 from qg_telemetry.observer import Observer
 from qg_telemetry.ops import ops_app
 from worker.access_log import AccessSink
@@ -40,6 +40,8 @@ from worker.waking.listening import Waking
 
 NAME_FILE = "worker_name"
 POOLS_CLOSE_S = 5.0
+PART_CLOSE_S = 20.0
+"""Longer than any part takes that closes as it should."""
 
 
 class Worker:
@@ -61,7 +63,7 @@ class Worker:
         self.redis = open_link(settings.redis_url)
         self.pools = Pools(lambda said: observe(retold(said)), hosts_allowed=settings.oracle_hosts_allowed)
         self.spool = Spool(settings.state_dir)
-        self.stored = StoredSettings(settings, lambda level: setattr(observe.log, "level", level), observe)
+        self.stored = StoredSettings(settings, observe.log, observe)
         self.watch = DatabaseWatch(self.sessions, settings.gateway_id, self.stored, observe)
         self.live = LiveRuns()
         snapshot_tags = TagKeys(settings.bundle_seal_keys, SNAPSHOT_CONTEXT)
@@ -164,22 +166,31 @@ class Worker:
         self.access_log.start()
 
     async def _close(self) -> None:
-        await self.waking.close()
-        await self.planning.close()
-        # The heartbeat beats on until the last run has come to its end or was handed back.
-        await self.claiming.close()
-        await self.heartbeat.close()
-        await self.reaping.close()
-        await self.access_log.close()
-        await self.reconcile.close()
-        await self.watch.close()
-        await self.pools.close(POOLS_CLOSE_S)
-        self.spool.close()
-        for link in (self.access_redis, self.redis):
+        """One part after the other; one that can't be closed, or not in time, keeps no other one open."""
+        for name, close in self._closers():
+            try:
+                async with asyncio.timeout(PART_CLOSE_S):
+                    await close()
+            except Exception as error:  # noqa: BLE001 - the process ends: whoever could hear of it reads the log
+                self._observe(UnforeseenError.of(f"worker.close.{name}", error))
+        # What is lost of these is lost with the servers behind them.
+        for close in (self.access_redis.aclose, self.redis.aclose, self.engine.dispose):
             with contextlib.suppress(Exception):
-                await link.aclose()
-        with contextlib.suppress(Exception):
-            await self.engine.dispose()
+                async with asyncio.timeout(PART_CLOSE_S):
+                    await close()
+
+    def _closers(self) -> Iterable[tuple[str, Callable[[], Awaitable[object]]]]:
+        yield "waking", self.waking.close
+        yield "planning", self.planning.close
+        # The heartbeat beats on until the last run has come to its end or was handed back.
+        yield "claiming", self.claiming.close
+        yield "heartbeat", self.heartbeat.close
+        yield "reaping", self.reaping.close
+        yield "access_log", self.access_log.close
+        yield "reconcile", self.reconcile.close
+        yield "watch", self.watch.close
+        yield "pools", lambda: self.pools.close(POOLS_CLOSE_S)
+        yield "spool", lambda: asyncio.to_thread(self.spool.close)
 
     def _bind_states(self) -> None:
         def of_pools(field: str) -> dict[str, float]:

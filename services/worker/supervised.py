@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import traceback
 from collections.abc import Awaitable, Callable
 
 from qg_bundle.link import LINK_ERRORS, end_tasks
@@ -14,7 +13,6 @@ RETRY_MAX_S = 3.0
 """Short enough that the loops behind "repaired within 15 s" find Postgres or Redis soon after they are back."""
 
 DETAIL_LENGTH_MAX = 300
-TRACEBACK_LENGTH_MAX = 8_000
 
 Step = Callable[[], Awaitable[object]]
 
@@ -24,8 +22,9 @@ class StepFailed(Exception):
 
 
 class Supervised:
-    """Calls `step` every `every_s` seconds, and as soon as `wake()` was called. `start()` begins, `close()` ends it, and
-    so does whoever cancels its task (a process that ends).
+    """Calls `step` every `every_s` seconds, and as soon as `wake()` was called. `start()` begins, `close()` ends it.
+
+    So does whoever cancels its task: a process that ends.
 
     A step that takes longer than `timeout_s` counts as failed. What is expected to fail (Postgres or Redis is away,
     `StepFailed`) is one `LoopFailed` per attempt, anything else an `UnforeseenError` with its traceback.
@@ -106,8 +105,7 @@ class Supervised:
             detail = first_line(error)
             self._observe(LoopFailed(loop=self._name, error=kind, detail=detail, retry_s=self._retry_s()))
             return
-        trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
-        self._observe(UnforeseenError(where=f"worker.{self._name}", error=kind, traceback=trace))
+        self._observe(UnforeseenError.of(f"worker.{self._name}", error))
 
     def _retry_s(self) -> float:
         return float(min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(self._failures - 1, 10)))

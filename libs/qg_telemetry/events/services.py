@@ -1,8 +1,11 @@
 """What happens to the processes themselves."""
 
-from typing import ClassVar
+import traceback as tracebacks
+from typing import ClassVar, Self
 
 from qg_telemetry.events.base import Event, Level
+
+TRACEBACK_CHARS_MAX = 16_000
 
 
 class ServiceStarted(Event, frozen=True, kw_only=True):
@@ -49,6 +52,12 @@ class UnforeseenError(Event, frozen=True, kw_only=True):
     error: str
     traceback: str
     request_id: str | None = None
+
+    @classmethod
+    def of(cls, where: str, error: BaseException, *, request_id: str | None = None) -> Self:
+        """With the last `TRACEBACK_CHARS_MAX` characters of the error's traceback."""
+        trace = "".join(tracebacks.format_exception(error))[-TRACEBACK_CHARS_MAX:]
+        return cls(where=where, error=type(error).__name__, traceback=trace, request_id=request_id)
 
 
 class LibraryLogged(Event, frozen=True, kw_only=True):

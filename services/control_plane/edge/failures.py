@@ -1,7 +1,5 @@
 """Any exception as the answer it becomes: the only place of the control plane that maps errors to HTTP."""
 
-import traceback
-
 import msgspec
 from litestar.exceptions import HTTPException, LitestarException, MethodNotAllowedException, NotFoundException
 
@@ -11,8 +9,6 @@ from qg_core.errors import StoreUnavailable as StoreAway
 from qg_core.problems import INTERNAL_ERROR_BODY, MEDIA_TYPE, problem_body
 from qg_store.availability import is_unavailable
 from qg_telemetry.events import Observe, UnforeseenError
-
-TRACEBACK_LENGTH_MAX = 16_000
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -28,12 +24,7 @@ def answer_of(error: Exception, visit: Visit, observe: Observe) -> Answer:
     known = known_error(error)
     if known is None:
         visit.error_code = "internal_error"
-        text = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
-        observe(
-            UnforeseenError(
-                where="control_plane", error=type(error).__name__, traceback=text, request_id=visit.request_id
-            )
-        )
+        observe(UnforeseenError.of("control_plane", error, request_id=visit.request_id))
         return Answer(500, ((b"content-type", b"application/json"),), INTERNAL_ERROR_BODY)
     visit.error_code = known.code
     headers = [(b"content-type", MEDIA_TYPE.encode())]

@@ -1,7 +1,6 @@
 """Stored settings acting in this control plane: after its own writes at once, after another's within some seconds."""
 
 import asyncio
-import traceback
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -92,5 +91,4 @@ class AppliedSettings:
         """Once for each reason: the loop turns every second."""
         if self._refused != str(error):
             self._refused = str(error)
-            trace = "".join(traceback.format_exception(error))
-            self._observe(UnforeseenError(where="stored settings", error=type(error).__name__, traceback=trace))
+            self._observe(UnforeseenError.of("stored settings", error))

@@ -7,7 +7,6 @@ a commit is never undone because Redis is away.
 import asyncio
 import contextlib
 import random
-import traceback
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -25,7 +24,6 @@ PASS_TIMEOUT_S = 55.0
 """A little less than Postgres allows a transaction to idle."""
 
 CLOSE_WAIT_S = 2.0
-TRACEBACK_LENGTH_MAX = 8_000
 
 EXPECTED_ERRORS = (*LINK_ERRORS, SQLAlchemyError, TimeoutError)
 
@@ -130,8 +128,7 @@ class Activator:
             return False
         except Exception as error:  # noqa: BLE001 - a loop that ends would end publishing for good
             self._errors[name] = type(error).__name__
-            trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
-            self._observe(UnforeseenError(where=f"publishing.{name}", error=type(error).__name__, traceback=trace))
+            self._observe(UnforeseenError.of(f"publishing.{name}", error))
             return False
         self._errors.pop(name, None)
         return True

@@ -7,7 +7,6 @@ neither: where the disk or Redis can't follow, events wait within bounds, and be
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Sequence
 from functools import partial
 
@@ -240,10 +239,4 @@ class Recorder:
         elif isinstance(error, LINK_ERRORS):
             self._link.found(AccessSendingFailed(error=type(error).__name__, detail=str(error)))
         else:
-            self._observe(
-                UnforeseenError(
-                    where="access log",
-                    error=type(error).__name__,
-                    traceback="".join(traceback.format_exception(error)),
-                )
-            )
+            self._observe(UnforeseenError.of("access log", error))

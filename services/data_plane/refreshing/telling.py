@@ -1,7 +1,5 @@
 """What a refresher has to say, as events: each thing once, not with every look."""
 
-import traceback
-
 from data_plane.catalogs.catalog import Catalog
 from data_plane.refreshing.condition import Condition
 from qg_bundle.rejections import BundleRejected
@@ -19,7 +17,6 @@ from qg_telemetry.events import (
 
 SUBJECTS_SHOWN_MAX = 20
 DETAIL_LENGTH_MAX = 300
-TRACEBACK_LENGTH_MAX = 8_000
 
 
 class Telling:
@@ -59,8 +56,7 @@ class Telling:
 
     def unforeseen(self, error: Exception) -> None:
         """Nobody foresaw this."""
-        trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
-        self._observe(UnforeseenError(where="refresh", error=type(error).__name__, traceback=trace))
+        self._observe(UnforeseenError.of("refresh", error))
 
     def swapped(self, catalog: Catalog, previous: int, source: str, build_ms: float) -> None:
         """Another catalog is served."""

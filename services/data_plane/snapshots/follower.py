@@ -7,7 +7,6 @@ leave it as it is; the loop itself never ends and never raises.
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -37,7 +36,6 @@ BOOT_WAIT_S = 10.0
 TAKERS = 2
 """Snapshots that are fetched at once."""
 
-TRACEBACK_LENGTH_MAX = 8_000
 WANTED_MAX = 20
 
 
@@ -121,8 +119,7 @@ class Follower:
             # The refresher sees and tells it; what could not be read is tried with the next tick.
             self._version = None
         except Exception as error:  # noqa: BLE001 - a loop that ends would leave this node with old snapshots for good
-            trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
-            self._observe(UnforeseenError(where="snapshots", error=type(error).__name__, traceback=trace))
+            self._observe(UnforeseenError.of("snapshots", error))
 
     async def _follow(self) -> None:
         if self._boot is not None:
@@ -194,7 +191,7 @@ class Follower:
         started = time.perf_counter()
         try:
             sealed = await self._reader.header(endpoint_id)
-            if self._is_newer(sealed.header, route):
+            if self._is_newer(sealed.header, route, number):
                 await self._make_room(sealed)
                 await self._fetching.fetch(sealed)
                 await self._serve(sealed.header, started)
@@ -204,8 +201,8 @@ class Follower:
         if news:
             self._on_change()
 
-    def _is_newer(self, header: SnapshotHeader, route: Route) -> bool:
-        """Whether to take it. Raises `BundleRejected` for one that is older than what is served.
+    def _is_newer(self, header: SnapshotHeader, route: Route, number: int) -> bool:
+        """Whether to take it. Raises `BundleRejected` for one that is older than what is served, or than `number`.
 
         One of another producer is passed over: it was made before the definition changed, or this node's catalog is
         about to follow.
@@ -216,6 +213,10 @@ class Follower:
         # After a restore of Postgres numbers may begin again from a lower one; the time goes on.
         if entry and header.number <= entry.header.number and header.created_at <= entry.header.created_at:
             detail = f"number {header.number} is older than {entry.header.number}, which is served"
+            raise rejected_snapshot(Reason.OLDER, header.endpoint_id, detail)
+        # It verifies, so somebody may have put an old one back; a node that serves none yet could not tell otherwise.
+        if header.number < number:
+            detail = f"number {header.number} is older than {number}, which Redis lists"
             raise rejected_snapshot(Reason.OLDER, header.endpoint_id, detail)
         return True
 

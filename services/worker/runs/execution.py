@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import traceback
 from collections.abc import Callable
 
 from qg_core.job_runs import RunStatus, check_transition
@@ -25,7 +24,6 @@ from worker.snapshots.copying import Copying
 from worker.snapshots.production import Production
 from worker.snapshots.spool import Spool
 from worker.snapshots.storing import Stored, Storing
-from worker.supervised import TRACEBACK_LENGTH_MAX
 
 RETRY_S = 0.5
 CONCLUDE_S_MAX = 60.0
@@ -184,5 +182,4 @@ class Execution:
         self._observe(LeaseLost(job_id=run.job_id, run_id=run.run_id, endpoint_id=run.endpoint_id, reason=reason))
 
     def _tell_unforeseen(self, error: Exception) -> None:
-        trace = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
-        self._observe(UnforeseenError(where="worker.runs", error=type(error).__name__, traceback=trace))
+        self._observe(UnforeseenError.of("worker.runs", error))
