@@ -94,7 +94,7 @@ async def pools(events: list[OracleEvent]) -> AsyncIterator[Pools]:
 
 
 async def settled(pools: Pools, within_s: float = 15.0) -> None:
-    """Wait until no session is in use; fails when that doesn't come."""
+    """Wait until no session is in use and nobody waits for one; fails when that doesn't come."""
     async with asyncio.timeout(within_s):
-        while pools.busy:  # noqa: ASYNC110 - a number to watch, nothing that could tell
+        while pools.busy or any(pool.waiting for pool in pools.statistics()):  # noqa: ASYNC110 - a number to watch, nothing that could tell
             await asyncio.sleep(0.01)
