@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
+from qg_bundle.bounded_parser import ResponseTooLarge
 from qg_bundle.link import open_link
-from qg_bundle.wake import FUNCTION_NAME, QUEUE_NAME, JobRefused, deserialize, serialize
+from qg_bundle.wake import FUNCTION_NAME, JOB_ID, QUEUE_NAME, JobRefused, deserialize, serialize
 from qg_telemetry.events import Observe, QueuedJobRefused
 from worker.supervised import Supervised
 
@@ -24,6 +26,9 @@ REDIS_TIMEOUT_S = 2.0
 CONNECTIONS_MAX = 4
 JOBS_AT_ONCE_MAX = 2
 JOB_TIMEOUT_S = 5
+RESPONSE_BYTES_MAX = 1_048_576
+"""A wake-up has less than a hundred bytes; what Redis says of itself has some thousands."""
+
 TRIES_MAX = 1_000_000
 """A run of `wake` that a killed worker left behind must not use up the tries of the next one."""
 
@@ -53,7 +58,12 @@ class Waking:
 
     async def _listen(self) -> None:
         """Until an error ends it. Raises one of `link.LINK_ERRORS` when Redis is away."""
-        link = open_link(self._redis_url, timeout_s=REDIS_TIMEOUT_S, connections_max=CONNECTIONS_MAX)
+        link = open_link(
+            self._redis_url,
+            timeout_s=REDIS_TIMEOUT_S,
+            connections_max=CONNECTIONS_MAX,
+            response_bytes_max=RESPONSE_BYTES_MAX,
+        )
         pool = ArqRedis(
             link.connection_pool,
             job_serializer=serialize,
@@ -66,11 +76,12 @@ class Waking:
         except OSError:
             raise
         except Exception as error:
-            if isinstance(error, RedisError) and not any(sign in str(error) for sign in _PLANTED):
+            planted = isinstance(error, ResponseTooLarge) or any(sign in str(error) for sign in _PLANTED)
+            if isinstance(error, RedisError) and not planted:
                 raise  # Redis is away, is a replica, is full, or lets this user do too little
             # Whatever was planted, the queue must go on.
             self._observe(QueuedJobRefused(reason="queue_broken", detail=type(error).__name__))
-            await link.unlink(QUEUE_NAME)
+            await link.unlink(QUEUE_NAME, f"{job_key_prefix}{JOB_ID}")
         finally:
             await _end(worker)
             with contextlib.suppress(Exception):

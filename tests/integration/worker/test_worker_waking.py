@@ -6,7 +6,7 @@ import time
 import pytest
 from redis import Redis
 
-from qg_bundle.wake import QUEUE_NAME, Waker
+from qg_bundle.wake import JOB_ID, QUEUE_NAME, Waker
 from qg_devstack.servers import RedisServer
 from tests.fixtures.redis import StartRedis
 from tests.integration.worker.rig import WorkerRig
@@ -59,6 +59,11 @@ async def test_what_is_no_wake_up_is_refused_counted_and_gone(gate: WorkerRig) -
         wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the queue is empty again")
         redis.set(QUEUE_NAME, "no queue at all")
         wait_until(lambda: redis.type(QUEUE_NAME) in {b"none", b"zset"}, "the queue can be one again")
+        # A job under the very name of the wake-ups, larger than anybody reads, that never expires.
+        redis.set(f"arq:job:{JOB_ID}", b"\xc1" * 20_000_000)
+        redis.zadd(QUEUE_NAME, {JOB_ID: time.time() * 1000})
+        wait_until(lambda: not redis.exists(QUEUE_NAME, f"arq:job:{JOB_ID}"), "it is thrown away")
+        assert len(worker.lines(event="queued_job_refused", reason="queue_broken")) == 3
         waker = Waker(gate.redis_url)
         try:
             assert await waker.wake()
