@@ -1,9 +1,10 @@
 """What of the access stream could not be stored, for an operator to look at; cut, and capped in number."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.models import AccessDeadLetter
@@ -44,6 +45,17 @@ async def trim(session: AsyncSession, rows_max: int) -> int:
         return 0
     rows = await session.execute(
         delete(AccessDeadLetter).where(AccessDeadLetter.id <= newest_beyond).returning(AccessDeadLetter.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(rows.all())
+
+
+async def prune(session: AsyncSession, days: int) -> int:
+    """Remove those older than `days`; how many."""
+    rows = await session.execute(
+        delete(AccessDeadLetter)
+        .where(AccessDeadLetter.at < func.now() - timedelta(days=days))
+        .returning(AccessDeadLetter.id),
         execution_options={"synchronize_session": False},
     )
     return len(rows.all())

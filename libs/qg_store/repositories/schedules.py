@@ -1,10 +1,13 @@
 """Schedules. Workers may only read them, lock them and move `next_run_at` and `last_run_at` (see `job_runs`)."""
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from collections.abc import Iterable
 
-from qg_store.models import Schedule
-from qg_store.repositories.statements import bound_idle
+from sqlalchemy import ColumnElement, cast, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from qg_store.models import Endpoint, Schedule
+from qg_store.repositories.statements import ROW_IDS, bound_idle
 from qg_store.repositories.unique import flush_unique
 
 DUE_IDLE_MAX_S = 5.0
@@ -29,6 +32,19 @@ async def by_endpoint(session: AsyncSession, endpoint_id: str) -> Schedule | Non
 async def every(session: AsyncSession) -> list[Schedule]:
     """All, the oldest first."""
     return list((await session.execute(select(Schedule).order_by(Schedule.created_at, Schedule.id))).scalars())
+
+
+async def touched_by(
+    session: AsyncSession, endpoint_ids: Iterable[str], connection_ids: Iterable[str]
+) -> list[Schedule]:
+    """The schedules of these endpoints, and of all that now use these connections."""
+    rows = await session.scalars(
+        select(Schedule)
+        .join(Endpoint, Endpoint.id == Schedule.endpoint_id)
+        .where(or_(_among(Endpoint.id, endpoint_ids), _among(Endpoint.connection_id, connection_ids)))
+        .order_by(Schedule.id)
+    )
+    return list(rows)
 
 
 async def save(session: AsyncSession, schedule: Schedule) -> None:
@@ -59,3 +75,8 @@ async def lock_due(session: AsyncSession, limit: int) -> list[Schedule]:
         .execution_options(populate_existing=True)
     )
     return list(rows.scalars())
+
+
+def _among(column: InstrumentedAttribute[str], ids: Iterable[str]) -> ColumnElement[bool]:
+    """As one array: a rollback may touch more ids than a statement may have binds."""
+    return column == func.any(cast(list(ids), ROW_IDS))

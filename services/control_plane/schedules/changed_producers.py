@@ -6,19 +6,14 @@ Looks at what a change publishes, whoever made it: a save of an endpoint or of i
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
-from sqlalchemy import ColumnElement, cast, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.publishing.compiler import Compiled
 from qg_core.job_runs import RunReason
 from qg_core.producers import producer_of
 from qg_core.revisions import SubjectKey
 from qg_core.specs import ConnectionSpec, DataStrategy, EndpointSpec, SpecKind, SpecUnreadable, decode_spec
-from qg_store.models import Endpoint, Schedule
-from qg_store.models.base import RowId
-from qg_store.repositories import job_runs
+from qg_store.repositories import job_runs, schedules
 from qg_store.repositories import publishing as ledger
 from qg_store.repositories.publishing import SpecRow
 
@@ -47,7 +42,7 @@ class ChangedProducers:
         connection_ids = {change.id for change in compiled.changes if change.kind == SpecKind.CONNECTION}
         if not endpoint_ids and not connection_ids:
             return False
-        touched = await _touched(session, endpoint_ids, connection_ids)
+        touched = await schedules.touched_by(session, endpoint_ids, connection_ids)
         queued = False
         for start in range(0, len(touched), SCHEDULES_PER_BATCH):
             batch = touched[start : start + SCHEDULES_PER_BATCH]
@@ -62,22 +57,6 @@ class ChangedProducers:
     async def wake(self) -> None:
         """After commit: let a worker look at once."""
         await self._wake()
-
-
-async def _touched(session: AsyncSession, endpoint_ids: Iterable[str], connection_ids: Iterable[str]) -> list[Schedule]:
-    """The schedules of these endpoints, and of all that now use these connections."""
-    rows = await session.scalars(
-        select(Schedule)
-        .join(Endpoint, Endpoint.id == Schedule.endpoint_id)
-        .where(or_(_among(Endpoint.id, endpoint_ids), _among(Endpoint.connection_id, connection_ids)))
-        .order_by(Schedule.id)
-    )
-    return list(rows)
-
-
-def _among(column: InstrumentedAttribute[str], ids: Iterable[str]) -> ColumnElement[bool]:
-    """As one array: a rollback may touch more ids than a statement may have binds."""
-    return column == func.any(cast(list(ids), ARRAY(RowId)))
 
 
 async def _sides(session: AsyncSession, endpoint_ids: Iterable[str], compiled: Compiled) -> _Sides:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from msgspec import structs
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.actors import Actor
@@ -32,7 +31,7 @@ from qg_core.job_runs import RunReason
 from qg_core.schedule_times import next_after
 from qg_store.engine import SessionFactory
 from qg_store.models import Endpoint, JobRun, Schedule
-from qg_store.repositories import endpoints, job_runs, schedules
+from qg_store.repositories import clock, endpoints, job_runs, schedules
 from qg_store.repositories.job_runs import RunFilter
 
 DELETED = "The schedule was deleted."
@@ -68,7 +67,7 @@ class Schedules:
             endpoint = await _check(change.session, definition, problems)
             row = Schedule(id=new_id())
             write(row, definition)
-            _plan(row, definition, await _now(change.session), anew=True)
+            _plan(row, definition, await clock.now(change.session), anew=True)
             await schedules.save(change.session, row)
             change.audit("create", "schedule", row.id, f"scheduled endpoint {endpoint.name!r}: {_said(definition)}")
         return row, change.revision
@@ -143,7 +142,7 @@ class Schedules:
         write(row, definition)
         anew = timing_differs(before, definition) or (definition.is_active and not before.is_active)
         if anew or definition.is_active != before.is_active:
-            _plan(row, definition, await _now(change.session), anew=anew)
+            _plan(row, definition, await clock.now(change.session), anew=anew)
         await schedules.save(change.session, row)
         if definition.endpoint_id != before.endpoint_id:
             await job_runs.cancel_queued(change.session, row.id, MOVED)
@@ -176,12 +175,6 @@ def _plan(row: Schedule, definition: Definition, now: datetime, *, anew: bool) -
 async def _locked(change: Change, schedule_id: str) -> Schedule:
     """The row, which no scheduler plans for until this change is committed. Raises `NotFound`."""
     return _found(await schedules.locked(change.session, schedule_id))
-
-
-async def _now(session: AsyncSession) -> datetime:
-    """Postgres' time, by which schedulers go."""
-    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
-    return moment
 
 
 def _found(row: Schedule | None) -> Schedule:

@@ -8,19 +8,15 @@ from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import TypeVar
 
-from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.availability import is_unavailable
 from qg_store.engine import SessionFactory
-from qg_store.models.access_log import AccessDeadLetter
-from qg_store.repositories import access_log, access_sources
+from qg_store.repositories import access_dead_letters, access_log, access_sources, clock
+from qg_store.repositories.locks import PARTITIONS_LOCK, try_lock
 from qg_telemetry.events import AccessPartitionFailed, AccessPartitionsDropped, Observe
 from worker.supervised import first_line
-
-PARTITIONS_LOCK = 0x7167_0010
-"""Advisory lock of whoever looks after the partitions."""
 
 DAYS_BEHIND = 1
 DAYS_AHEAD = 3
@@ -59,7 +55,9 @@ class Partitions:
         oldest_kept = await self._today() - timedelta(days=retention_days)
         days = [str(day) for day in await self._aged(oldest_kept) if await self._drop(day)]
         rows_removed = await self._remove_rows(oldest_kept)
-        letters_removed = await self._one_worker(lambda session: _remove_dead_letters(session, retention_days)) or 0
+        letters_removed = (
+            await self._one_worker(lambda session: access_dead_letters.prune(session, retention_days)) or 0
+        )
         days_silent = max(SOURCE_DAYS_MIN, 2 * retention_days)
         forgotten = await self._one_worker(lambda session: access_sources.prune(session, days_silent)) or []
         if days or rows_removed or letters_removed or forgotten:
@@ -130,17 +128,9 @@ class Partitions:
     async def _today(self) -> date:
         """By Postgres' clock: the functions that make and drop partitions go by it."""
         async with self._sessions() as session:
-            today: date = (await session.execute(select(func.date(func.timezone("UTC", func.now()))))).scalar_one()
-            return today
+            return await clock.today(session)
 
 
 async def _if_first(session: AsyncSession, step: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT | None:
     """Run `step`; null when another worker is at it."""
-    free = await session.scalar(select(func.pg_try_advisory_xact_lock(PARTITIONS_LOCK)))
-    return await step(session) if free else None
-
-
-async def _remove_dead_letters(session: AsyncSession, days: int) -> int:
-    aged = delete(AccessDeadLetter).where(AccessDeadLetter.at < func.now() - timedelta(days=days))
-    result = await session.execute(aged.execution_options(synchronize_session=False))
-    return result.rowcount if isinstance(result, CursorResult) else 0
+    return await step(session) if await try_lock(session, PARTITIONS_LOCK) else None

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_bundle.link import end_tasks
 from qg_store.engine import SessionFactory
-
-RECONCILE_LOCK = 0x7167_0003
-"""Beside the publish and activation locks of `qg_store.repositories.publishing`."""
+from qg_store.repositories.locks import RECONCILE_LOCK, give_sign_of_life, try_lock
+from qg_store.repositories.statements import bound_idle
 
 HOLDER_SILENT_MAX_S = 6
 """Postgres ends the transaction of a holder that says nothing for so long: a worker that hangs is soon replaced."""
@@ -51,12 +49,8 @@ async def turn(sessions: SessionFactory) -> AsyncIterator[bool]:
 
 
 async def _is_taken(session: AsyncSession) -> bool:
-    timeout = str(HOLDER_SILENT_MAX_S * 1_000)
-    await session.execute(
-        text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)"), {"timeout": timeout}
-    )
-    taken = await session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": RECONCILE_LOCK})
-    return bool(taken.scalar_one())
+    await bound_idle(session, HOLDER_SILENT_MAX_S)
+    return await try_lock(session, RECONCILE_LOCK)
 
 
 async def _give_signs_of_life(session: AsyncSession, over: asyncio.Event) -> None:
@@ -67,4 +61,4 @@ async def _give_signs_of_life(session: AsyncSession, over: asyncio.Event) -> Non
                 async with asyncio.timeout(SIGN_OF_LIFE_EVERY_S):
                     await over.wait()
             except TimeoutError:
-                await session.execute(text("SELECT 1"))
+                await give_sign_of_life(session)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_core.job_runs import RunStatus, check_transition
@@ -18,7 +17,7 @@ from qg_core.schedule_times import CronTiming, IntervalTiming, Timing, TimingUnf
 from qg_core.specs import DataStrategy, EndpointSpec, SpecKind, SpecUnreadable, decode_spec
 from qg_store.engine import SessionFactory
 from qg_store.models import Schedule
-from qg_store.repositories import job_runs, publishing, schedules
+from qg_store.repositories import clock, job_runs, publishing, schedules
 from qg_telemetry.events import JobRunsPlanned, JobRunsSkipped, Observe
 from worker.supervised import StepFailed, Supervised
 
@@ -79,7 +78,7 @@ class Planning:
             due = await schedules.lock_due(session, SCHEDULES_PER_BATCH)
             if not due:
                 return 0, []
-            now = (await session.execute(select(func.now()))).scalar_one()
+            now = await clock.begun_at(session)
             published = await _published(session, [schedule.endpoint_id for schedule in due])
             for schedule in due:
                 try:

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import asyncpg
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from qg_store import migrate
@@ -340,8 +339,9 @@ async def test_a_path_is_found_by_its_index(store_urls: StoreUrls, worker_sessio
     await connection.execute("ANALYZE access_log")
     await connection.close()
     wanted = access_log._page(AccessFilter(path="path-7"), 5)
-    plan = text("EXPLAIN " + str(wanted.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})))
     async with worker_sessions() as session:
+        written = wanted.compile(dialect=session.get_bind().dialect, compile_kwargs={"literal_binds": True})
+        plan = text(f"EXPLAIN {written}")
         lines = "\n".join((await session.execute(plan)).scalars())
         newest = [row.event_id for row in await access_log.page(session, AccessFilter(path="path-7"), 3)]
         assert [row.event_id for row in await access_log.page(session, AccessFilter(path=large), 5)] == ["log.9000"]

@@ -6,7 +6,7 @@ from sqlalchemy.dialects.postgresql.ranges import MultiRange, Range
 from qg_store.engine import SessionFactory
 from qg_store.models import AccessSource
 from qg_store.repositories import access_sources
-from qg_store.repositories.access_sources import Watermark
+from qg_store.repositories.access_sources import SourceState, Watermark
 
 
 async def test_what_is_settled_is_kept_as_ranges(worker_sessions: SessionFactory) -> None:
@@ -40,3 +40,14 @@ async def test_forgetting_silent_logs(worker_sessions: SessionFactory) -> None:
         )
         assert await access_sources.prune(session, 30) == ["old"]
         assert [mark.log_id for mark in await access_sources.watermarks(session)] == ["new"]
+
+
+async def test_what_is_written_back_is_found_again(worker_sessions: SessionFactory) -> None:
+    nodes = {"b": "node-1", "a": "node-2"}
+    async with worker_sessions() as session:
+        begun = SourceState([], 1, 0, 0)
+        assert await access_sources.lock(session, nodes) == {"a": begun, "b": begun}
+        await access_sources.save(session, nodes, {"a": SourceState([(1, 10), (21, 21)], 5, 10, 2)})
+        await session.commit()
+    async with worker_sessions() as session:
+        assert await access_sources.lock(session, {"a": "x"}) == {"a": SourceState([(1, 10), (21, 21)], 5, 10, 2)}

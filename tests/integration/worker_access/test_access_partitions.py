@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
-from sqlalchemy import func, select
 
 from qg_core.access_events import encode_event
+from qg_store.repositories.locks import PARTITIONS_LOCK, try_lock
 from qg_telemetry.events import AccessPartitionFailed, AccessPartitionsDropped
 from tests.integration.worker_access.rig import SinkRig, event
 from tests.support.waiting import until
-from worker.access_log.partitions import PARTITIONS_LOCK, Partitions
+from worker.access_log.partitions import Partitions
 
 PARTITIONS = """
 SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
@@ -95,7 +95,7 @@ async def test_one_worker_at_a_time_removes(rig: SinkRig) -> None:
     await make_old(rig, 40)
     second = Partitions(rig.sessions, rig.observed.append, lambda: 10)
     async with rig.sessions() as first:
-        await first.execute(select(func.pg_advisory_xact_lock(PARTITIONS_LOCK)))
+        assert await try_lock(first, PARTITIONS_LOCK)
         await second.remove_aged()
         assert name_of(-40) in await partitions(rig)
     await second.remove_aged()
