@@ -79,6 +79,7 @@ class Node:
             state_dir=settings.state_dir,
             disk_bytes_max=settings.snapshots_disk_bytes_max,
             cache_bytes=settings.snapshot_cache_bytes,
+            in_flight_max=settings.requests_in_flight_max,
         )
         node = kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE)
         self.reporting = Reporting(

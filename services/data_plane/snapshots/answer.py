@@ -12,11 +12,12 @@ from data_plane.requests.request import Request
 from data_plane.requests.response_headers import Header
 from data_plane.snapshots.body import FileBody, HeldBody
 from data_plane.snapshots.failures import FilesFailed
+from data_plane.snapshots.large_answers import LargeAnswers
 from data_plane.snapshots.memory import Held, Ready
 from data_plane.snapshots.negotiation import conditions, encoding_for, holds
 from data_plane.snapshots.shelf import Entry, Shelf, TextReader
 from qg_bundle.snapshots.encoding import Tails
-from qg_core.errors import ConnectionUnavailable, QueryTimedOut, SnapshotMissing
+from qg_core.errors import ConnectionUnavailable, QueryTimedOut, SnapshotMissing, Unavailable
 from qg_core.snapshots import IDENTITY
 from qg_oracle.deadlines import Deadline
 
@@ -30,8 +31,9 @@ ATTEMPTS = 2
 class StoredAnswers:
     """Answers requests from this node's shelf."""
 
-    def __init__(self, shelf: Shelf, disconnects: Disconnects) -> None:
+    def __init__(self, shelf: Shelf, disconnects: Disconnects, large: LargeAnswers) -> None:
         self._shelf = shelf
+        self._large = large
         self._disconnects = disconnects
         self._tails = Tails()
 
@@ -39,7 +41,7 @@ class StoredAnswers:
         """The newest snapshot of the endpoint, or 304 when the client has it.
 
         Raises `SnapshotMissing` when there is none that the current definition produced, `ConnectionUnavailable` as
-        for a live query, `QueryTimedOut`.
+        for a live query, `QueryTimedOut`, and `EndpointBusy` or `NodeBusy` when too many large ones are being sent.
         """
         if route.target is None:
             raise ConnectionUnavailable
@@ -75,11 +77,16 @@ class StoredAnswers:
                 ready = found.ready = _ready(found, entry, route, encoding, age_s, tail)
             if ready.answer is not None:
                 return ready.answer
-            large = HeldBody(found, ready, header.row_count, deadline)
+            large = HeldBody(found, ready, header.row_count, deadline, self._large.enter(header.endpoint_id))
             return Answer(ready.headers, large=large, stored=True)
+        try:
+            leave = self._large.enter(header.endpoint_id)
+        except Unavailable:
+            found.close()
+            raise
         tail, stored_size = self._tail(entry, route, encoding, age_s)
         watched = Watched(receive, request.started)
-        body = FileBody(found, stored_size, tail, header.row_count, deadline, watched, self._disconnects)
+        body = FileBody(found, stored_size, tail, header.row_count, deadline, watched, self._disconnects, leave)
         return Answer(_headers(entry, route, encoding, stored_size + len(tail)), large=body, stored=True)
 
     def _tail(self, entry: Entry, route: Route, encoding: str, age_s: int) -> tuple[bytes, int]:

@@ -1,5 +1,7 @@
 """Bodies of snapshots that are too large to be given to the server at once: stored bytes, then the tail."""
 
+from collections.abc import Callable
+
 from data_plane.requests.disconnects import Disconnects, Watched
 from data_plane.snapshots.failures import FilesFailed
 from data_plane.snapshots.memory import SENT_BYTES, Held, Ready
@@ -13,7 +15,11 @@ class HeldBody:
 
     gone = False
 
-    def __init__(self, held: Held, ready: Ready, row_count: int, deadline: Deadline) -> None:
+    def __init__(
+        self, held: Held, ready: Ready, row_count: int, deadline: Deadline, on_close: Callable[[], None]
+    ) -> None:
+        """`on_close` is called once."""
+        self._on_close: Callable[[], None] | None = on_close
         self._pieces = held.pieces
         self._last: bytes = ready.last
         self._sent = 0
@@ -31,6 +37,9 @@ class HeldBody:
 
     def close(self) -> None:
         self._pieces, self._last = (), b""
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
 
 
 class FileBody:
@@ -45,8 +54,10 @@ class FileBody:
         deadline: Deadline,
         watched: Watched,
         disconnects: Disconnects,
+        on_close: Callable[[], None],
     ) -> None:
         """`stored_size` in bytes is what was promised; `tail` is encoded like the stored bytes."""
+        self._on_close = on_close
         self._reader = reader
         self._bytes = b""
         self._sent = 0
@@ -84,3 +95,4 @@ class FileBody:
         self._bytes, self._sent = b"", 0
         self._disconnects.remove(self._watched)
         self._reader.close()
+        self._on_close()

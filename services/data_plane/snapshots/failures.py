@@ -1,6 +1,7 @@
 """What may go wrong with the files of snapshots, as one error with a reason."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 import zstandard
@@ -9,9 +10,18 @@ DISK_FULL = "disk_full"
 ALTERED = "altered"
 MISSING = "missing"
 UNUSABLE = "unusable"
+TOO_MANY_OPEN = "too_many_open"
 
-_NO_SPACE = 28
-_QUOTA_EXCEEDED = 122
+PASSING = frozenset({DISK_FULL, TOO_MANY_OPEN})
+"""Reasons that say nothing of the file: it is as good as before."""
+
+_REASONS = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EMFILE: TOO_MANY_OPEN,
+    errno.ENFILE: TOO_MANY_OPEN,
+    errno.ENOMEM: TOO_MANY_OPEN,
+}
 
 
 class FilesFailed(Exception):
@@ -30,6 +40,6 @@ def as_failed() -> Iterator[None]:
     except FileNotFoundError as error:
         raise FilesFailed(MISSING, str(error)) from error
     except OSError as error:
-        raise FilesFailed(DISK_FULL if error.errno in {_NO_SPACE, _QUOTA_EXCEEDED} else UNUSABLE, str(error)) from error
+        raise FilesFailed(_REASONS.get(error.errno or 0, UNUSABLE), str(error)) from error
     except zstandard.ZstdError as error:
         raise FilesFailed(ALTERED, str(error)) from error

@@ -9,6 +9,7 @@ from data_plane.requests.disconnects import Disconnects
 from data_plane.snapshots.answer import StoredAnswers
 from data_plane.snapshots.files import SnapshotFiles
 from data_plane.snapshots.follower import Follower
+from data_plane.snapshots.large_answers import LargeAnswers
 from data_plane.snapshots.memory import SnapshotMemory
 from data_plane.snapshots.shelf import Shelf
 from qg_bundle.snapshots.reader import SnapshotReader
@@ -32,11 +33,12 @@ class Snapshots:
         state_dir: Path,
         disk_bytes_max: int,
         cache_bytes: int,
+        in_flight_max: int,
     ) -> None:
         self._files = SnapshotFiles(state_dir, disk_bytes_max)
         self._memory = SnapshotMemory(cache_bytes)
         self._shelf = Shelf(self._files, self._memory, observe)
-        self.answers = StoredAnswers(self._shelf, disconnects)
+        self.answers = StoredAnswers(self._shelf, disconnects, LargeAnswers(in_flight_max))
         self.follower = Follower(
             SnapshotReader(redis, TagKeys(seal_keys, SNAPSHOT_CONTEXT), gateway_id),
             self._files,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from data_plane.snapshots.failures import DISK_FULL, FilesFailed
+from data_plane.snapshots.failures import DISK_FULL, PASSING, FilesFailed
 from data_plane.snapshots.files import SnapshotFiles, Text, next_bytes
 from data_plane.snapshots.memory import Held, Key, SnapshotMemory
 from qg_core.snapshots import ENCODINGS, IDENTITY, SnapshotHeader
@@ -139,7 +139,7 @@ class Shelf:
             # The files of one that was just replaced may be gone: that is as it should be.
             if self.entries.get(endpoint_id) is entry:
                 self._tell_failed(failed, endpoint_id)
-                if failed.reason != DISK_FULL:
+                if failed.reason not in PASSING:
                     self.take(endpoint_id)
                     self.on_lost()
             raise

@@ -90,7 +90,13 @@ class SnapshotNode:
     `follow`: `await look()` does."""
 
     def __init__(
-        self, gateway: Gateway, state_dir: Path, *, disk_bytes_max: int = 64 * MIB, cache_bytes: int = 8 * MIB
+        self,
+        gateway: Gateway,
+        state_dir: Path,
+        *,
+        disk_bytes_max: int = 64 * MIB,
+        cache_bytes: int = 8 * MIB,
+        in_flight_max: int = 400,
     ) -> None:
         published = gateway.published
         self.gateway = gateway
@@ -119,6 +125,7 @@ class SnapshotNode:
             state_dir=state_dir,
             disk_bytes_max=disk_bytes_max,
             cache_bytes=cache_bytes,
+            in_flight_max=in_flight_max,
         )
         self.reporting = Reporting(
             self.redis, self.refresher, node="node-1", version="test", also=self.snapshots.follower

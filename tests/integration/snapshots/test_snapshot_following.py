@@ -1,6 +1,7 @@
 """A node's snapshots: taken when they verify and a route serves them, kept when Redis, the disk or an attacker fail."""
 
 import asyncio
+import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from data_plane.snapshots import follower, rejected
 from qg_bundle import keys
 from qg_bundle.snapshots.codec import Envelope
-from qg_core.errors import ConnectionUnavailable, SnapshotMissing
+from qg_core.errors import ConnectionUnavailable, EndpointBusy, NodeBusy, SnapshotMissing
 from qg_core.snapshots import PIECE_BYTES
 from qg_core.specs import SpecKind
 from qg_devstack.hand_published import HandPublished
@@ -458,6 +459,57 @@ async def test_the_age_grows_and_the_answer_of_a_second_is_kept(
 
 async def _age(node: SnapshotNode, endpoint_id: str) -> int:
     return int(msgspec.json.decode(await node.text(endpoint_id))["meta"]["snapshot_age_seconds"])
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 64_000_000])
+async def test_slow_readers_leave_places_to_others(gateway: Gateway, start_node: StartNode, cache_bytes: int) -> None:
+    node = await start_node(cache_bytes=cache_bytes, in_flight_max=8)
+    for number, endpoint_id in enumerate((gateway.first, gateway.second), 1):
+        await gateway.put(endpoint_id, number, large_rows(1_000_000))
+    await node.look()
+    sent = [await node.answer(gateway.first) for _ in range(2)]
+    for _ in range(3):
+        with pytest.raises(EndpointBusy):
+            await node.answer(gateway.first)
+    assert (await node.answer(gateway.first, "HEAD")).body is None
+    sent += [await node.answer(gateway.second) for _ in range(2)]
+    for answer in sent:
+        assert answer.large is not None
+        answer.large.close()
+    for _ in range(10):
+        assert len(await node.text(gateway.first)) > 1_000_000
+    assert node.saw("snapshot_files_failed") == 0
+
+
+async def test_all_large_answers_together_take_half_of_the_places(gateway: Gateway, start_node: StartNode) -> None:
+    node = await start_node(in_flight_max=2)
+    for number, endpoint_id in enumerate((gateway.first, gateway.second), 1):
+        await gateway.put(endpoint_id, number, large_rows(1_000_000))
+    await node.look()
+    answer = await node.answer(gateway.first)
+    assert answer.large is not None
+    with pytest.raises(NodeBusy):
+        await node.answer(gateway.second)
+    answer.large.close()
+    assert await node.rows(gateway.second)
+
+
+async def test_too_many_open_files_cost_no_snapshot(
+    gateway: Gateway, start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node(cache_bytes=0)
+    await gateway.put(gateway.first, 1)
+    await node.look()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        assert await missing_encoded(node, gateway.first, "zstd")
+    assert await node.rows(gateway.first, "zstd") == rows_of(1)
+    assert node.saw("snapshot_taken") == 1
+    assert node.saw("snapshot_files_failed", reason="too_many_open") >= 1
 
 
 async def test_a_snapshot_that_is_replaced_while_it_is_sent(gateway: Gateway, start_node: StartNode) -> None:

@@ -1,6 +1,6 @@
 """Large bodies of snapshots: as many bytes as were promised, or an answer that is cut off for all to see."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from data_plane.catalogs.shapes import AnswerShape
 from data_plane.requests.disconnects import Disconnects, Watched
 from data_plane.snapshots.body import FileBody, HeldBody
+from data_plane.snapshots.large_answers import LargeAnswers
 from data_plane.snapshots.memory import SENT_BYTES, Held, Ready
 from data_plane.snapshots.shelf import TextReader
 from qg_core.errors import SnapshotMissing
@@ -29,10 +30,13 @@ async def _no_message() -> dict[str, object]:
     raise AssertionError("nothing is asked of a quick request")
 
 
-def file_body(path: Path, size: int, threads: ThreadPoolExecutor) -> tuple[FileBody, Disconnects, Watched]:
+def file_body(
+    path: Path, size: int, threads: ThreadPoolExecutor, on_close: Callable[[], None] = lambda: None
+) -> tuple[FileBody, Disconnects, Watched]:
     disconnects, watched = Disconnects(), Watched(_no_message, 0.0)
     reader = TextReader(path.open("rb", buffering=0), threads)
-    return FileBody(reader, size, TAIL, 7, Deadline.after_ms(1_000), watched, disconnects), disconnects, watched
+    body = FileBody(reader, size, TAIL, 7, Deadline.after_ms(1_000), watched, disconnects, on_close)
+    return body, disconnects, watched
 
 
 async def read(body: FileBody | HeldBody) -> list[bytes]:
@@ -45,12 +49,15 @@ async def read(body: FileBody | HeldBody) -> list[bytes]:
 async def test_a_file_and_its_tail(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
     path = tmp_path / "stored"
     path.write_bytes(STORED)
-    body, disconnects, _ = file_body(path, len(STORED), threads)
+    large = LargeAnswers(100)
+    body, disconnects, _ = file_body(path, len(STORED), threads, large.enter("one"))
     assert body.size == len(STORED) + len(TAIL)
     pieces = await read(body)
     assert b"".join(pieces) == STORED + TAIL
     assert max(map(len, pieces)) == SENT_BYTES
+    assert large.running == 1
     body.close()
+    assert large.running == 0
     assert not disconnects._watched
 
 
@@ -81,13 +88,16 @@ async def test_bytes_in_memory_are_cut_once_for_all() -> None:
     assert b"".join(held.pieces) == STORED
     last = held.pieces[-1] + TAIL
     ready = Ready(_shape(), 0, (), len(STORED) + len(TAIL), last, None)
-    first, second = (HeldBody(held, ready, 7, Deadline.after_ms(1_000)) for _ in range(2))
+    large = LargeAnswers(100)
+    first, second = (HeldBody(held, ready, 7, Deadline.after_ms(1_000), large.enter("one")) for _ in range(2))
     pieces = await read(first)
     assert b"".join(pieces) == STORED + TAIL
     assert first.size == len(STORED) + len(TAIL)
     for mine, other in zip(pieces, await read(second), strict=True):
         assert mine is other, "nothing is copied per client"
-    first.close()
+    for _ in range(2):
+        first.close()
+        assert large.running == 1, "the second one is still being sent"
     assert await first.next_piece() == b""
 
 
