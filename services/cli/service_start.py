@@ -23,7 +23,7 @@ Required:
   JWT_SECRET_KEY        signs admins' tokens
   ADMIN_USERNAME, ADMIN_PASSWORD_HASH   the first admin (querygateway hash-password)
 Often set:
-  HOST, PORT, OPS_PORT, LOG_LEVEL, APP_ENV, TRUSTED_PROXIES, ORACLE_HOSTS_ALLOWED,
+  HOST, PORT, OPS_HOST, OPS_PORT, LOG_LEVEL, APP_ENV, TRUSTED_PROXIES, ORACLE_HOSTS_ALLOWED,
   BUNDLE_VERIFY_KEYS (while a signing key is being rotated), SHUTDOWN_GRACE_SECONDS
 
 All of them, with defaults: docs/settings.md. SIGTERM drains, then stops.
@@ -39,7 +39,7 @@ Required:
   BUNDLE_VERIFY_KEYS    public keys whose signatures are trusted
   STATE_DIR             a directory of this node alone; it starts from there without Redis
 Often set:
-  HOST, PORT, OPS_PORT, NODE_NAME, STALENESS_MAX_S, TRUSTED_PROXIES, CORS_ORIGINS,
+  HOST, PORT, OPS_HOST, OPS_PORT, NODE_NAME, STALENESS_MAX_S, TRUSTED_PROXIES, CORS_ORIGINS,
   ORACLE_HOSTS_ALLOWED, LOG_LEVEL, APP_ENV, SHUTDOWN_GRACE_SECONDS
 Never give it: DATABASE_URL, ENCRYPTION_KEY, BUNDLE_SIGNING_KEY, JWT_SECRET_KEY.
 
@@ -57,13 +57,15 @@ Required:
   BUNDLE_VERIFY_KEYS    public keys whose signatures are trusted
   STATE_DIR             a directory of this worker alone; room for the largest results
 Often set:
-  OPS_PORT, WORKER_NAME, MAX_JOB_CONCURRENCY, SNAPSHOT_BYTES_MAX, SNAPSHOTS_REDIS_BYTES_MAX,
-  SNAPSHOT_RETENTION_COUNT, ACCESS_LOG_RETENTION_DAYS, ORACLE_HOSTS_ALLOWED, LOG_LEVEL, APP_ENV,
-  SHUTDOWN_GRACE_SECONDS
+  OPS_HOST, OPS_PORT, WORKER_NAME, MAX_JOB_CONCURRENCY, SNAPSHOT_BYTES_MAX,
+  SNAPSHOTS_REDIS_BYTES_MAX, SNAPSHOT_RETENTION_COUNT, ACCESS_LOG_RETENTION_DAYS,
+  ORACLE_HOSTS_ALLOWED, LOG_LEVEL, APP_ENV, SHUTDOWN_GRACE_SECONDS
 Never give it: ENCRYPTION_KEY, BUNDLE_SIGNING_KEY, JWT_SECRET_KEY.
 
-All of them, with defaults: docs/settings.md. It waits for Postgres and Redis. SIGTERM: takes no new
-runs, finishes those it has within the grace period, and hands the others back.
+All of them, with defaults: docs/settings.md. It listens for probes and scrapes alone (127.0.0.1:9090).
+It waits for Postgres, migrated and begun by a control plane, and works without Redis as far as it can.
+SIGTERM: takes no new runs, finishes those it has within the grace period, hands the others back.
+What to alert on: docs/metrics.md. What its log says when something is wrong: docs/installation.md.
 """
 
 
