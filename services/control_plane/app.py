@@ -8,49 +8,22 @@ from litestar import Litestar, Response, Router
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from control_plane.access_log.api import access_log_routes
-from control_plane.access_log.service import AccessLog
-from control_plane.admins.api import admin_routes
-from control_plane.admins.service import Admins
-from control_plane.audit.api import audit_routes
-from control_plane.audit.service import AuditLog
-from control_plane.auth_methods.api import auth_method_routes
-from control_plane.auth_methods.service import AuthMethods
-from control_plane.connections.api import connection_routes
-from control_plane.connections.service import Connections
-from control_plane.credentials.api import credential_routes
-from control_plane.credentials.service import Credentials
 from control_plane.edge.failures import answer_of
 from control_plane.edge.front import Front
 from control_plane.edge.headers import ResponseHeaders
 from control_plane.edge.visit import visit_of
-from control_plane.endpoints.api import endpoint_routes
-from control_plane.endpoints.preview import Previews
 from control_plane.endpoints.probing import Probes
-from control_plane.endpoints.service import Endpoints
 from control_plane.endpoints.statements import PolicyCheck
-from control_plane.gateway_settings.api import gateway_settings_routes
 from control_plane.gateway_settings.applied import AppliedSettings
-from control_plane.gateway_settings.service import GatewaySettings
-from control_plane.health.api import health_routes
-from control_plane.health.dashboard import Dashboard
 from control_plane.health.service import HealthWatch
 from control_plane.input.requests import AnyRequest
-from control_plane.nodes.api import node_routes
-from control_plane.nodes.service import Fleet
-from control_plane.openapi.api import openapi_routes
 from control_plane.publishing.activator import Pace
 from control_plane.publishing.parts import PublishingParts, build_publishing
-from control_plane.revisions.api import revision_routes
-from control_plane.revisions.service import Revisions
+from control_plane.routers import build_routers
 from control_plane.routing import ROLE, role_guard
-from control_plane.schedules.api import schedule_routes
 from control_plane.schedules.changed_producers import ChangedProducers
-from control_plane.schedules.service import Schedules
-from control_plane.schedules.stored import StoredSnapshots
 from control_plane.seeding import claim_database, seed_admin
 from control_plane.settings import Settings
-from control_plane.sign_in.api import sign_in_routes
 from control_plane.sign_in.gate import SignInGate
 from control_plane.sign_in.limits import FailureLedger
 from control_plane.sign_in.service import SignIn
@@ -160,49 +133,24 @@ def create_app(
     )
     probes = Probes(sealer, settings.oracle_hosts_allowed)
     health = HealthWatch(sessions, redis, publishing.activator)
-    writing = publishing.publishing
     headers = ResponseHeaders(security_headers=settings.security_headers, cors_origins=settings.cors_origins)
     applied_settings = AppliedSettings(
         sessions=sessions, headers=headers, cors_origins=settings.cors_origins, log=log, observe=observe
     )
-    issuing = Credentials(sessions=sessions, publishing=writing, sealer=sealer)
     routes = _routes(
-        [
-            sign_in_routes(sign_in),
-            admin_routes(Admins(sessions=sessions, publishing=writing, sealer=sealer)),
-            connection_routes(
-                Connections(
-                    sessions=sessions,
-                    publishing=writing,
-                    sealer=sealer,
-                    hosts_allowed=settings.oracle_hosts_allowed,
-                    on_changed=probes.forget,
-                )
-            ),
-            auth_method_routes(AuthMethods(sessions=sessions, publishing=writing, sealer=sealer), issuing),
-            credential_routes(issuing),
-            endpoint_routes(
-                Endpoints(sessions=sessions, publishing=writing, checker=checker, probes=probes),
-                Previews(sessions=sessions, checker=checker, probes=probes),
-            ),
-            schedule_routes(
-                Schedules(sessions=sessions, publishing=writing, wake=waker.wake), StoredSnapshots(sessions)
-            ),
-            health_routes(health, Dashboard(sessions=sessions, redis=redis, health=health)),
-            node_routes(Fleet(redis, writing)),
-            revision_routes(Revisions(sessions), publishing.rollback),
-            audit_routes(AuditLog(sessions)),
-            access_log_routes(AccessLog(sessions)),
-            gateway_settings_routes(
-                GatewaySettings(
-                    sessions=sessions,
-                    publishing=writing,
-                    own={"log_level": settings.log_level, "cors_origins": settings.cors_origins},
-                    on_committed=applied_settings.look,
-                )
-            ),
-            openapi_routes(),
-        ],
+        build_routers(
+            settings=settings,
+            sessions=sessions,
+            sealer=sealer,
+            redis=redis,
+            sign_in=sign_in,
+            publishing=publishing,
+            checker=checker,
+            probes=probes,
+            health=health,
+            wake=waker.wake,
+            settings_stored=applied_settings.look,
+        ),
         observe,
     )
     return ControlPlane(
