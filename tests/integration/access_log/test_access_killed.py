@@ -1,8 +1,5 @@
 """A kill -9 at any moment: every request that was answered has its event in a file, or is counted as a gap."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +8,7 @@ from qg_devstack.servers import RedisServer
 from qg_telemetry.events import AccessGapFound
 from tests.fixtures.redis import StartRedis
 from tests.integration.access_log.access_rig import RecordingNode, Sink, lines_in
+from tests.integration.access_log.killing import killed_after
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.fault
@@ -18,36 +16,11 @@ pytestmark = pytest.mark.fault
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
-def _killed_after(state_dir: Path, redis_url: str, answers: int) -> int:
-    """Start a process, kill it once it has given so many answers; how many it gave."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.access_log.killed_process", str(state_dir), redis_url],
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[3],
-    )
-    assert process.stdout is not None
-    given = 0
-    try:
-        while given < answers:
-            received = os.read(process.stdout.fileno(), 65_536)
-            assert received, "it ended by itself"
-            given += len(received)
-        process.kill()
-        process.wait(10)
-        while received := os.read(process.stdout.fileno(), 65_536):
-            given += len(received)
-        return given
-    finally:
-        process.kill()
-        process.wait(10)
-        process.stdout.close()
-
-
 async def test_every_answer_is_in_the_files_or_in_the_gap(tmp_path: Path) -> None:
     """Several kills in a row, without a Redis: at most the one request that was running may be in the gap, too."""
     answered = gaps = 0
     for life in range(1, 4):
-        answered += _killed_after(tmp_path, NOWHERE, answers=300 * life + 7)
+        answered += killed_after(tmp_path, NOWHERE, answers=300 * life + 7)
         async with RecordingNode(tmp_path, NOWHERE) as node:
             gaps += sum(found.events for found in node.told(AccessGapFound))
             numbers = lines_in(tmp_path)
@@ -61,7 +34,7 @@ async def test_every_answer_is_in_the_files_or_in_the_gap(tmp_path: Path) -> Non
 async def test_rows_and_losses_make_up_for_every_answer(tmp_path: Path, start_redis: StartRedis) -> None:
     redis: RedisServer = start_redis()
     url = redis.address.url()
-    answered = _killed_after(tmp_path, url, answers=5_000)
+    answered = killed_after(tmp_path, url, answers=5_000)
     async with RecordingNode(tmp_path, url) as node, Sink(url) as sink:
         last = node.recorder._numbers.last
         await sink.until_persisted(node.log_id, last)

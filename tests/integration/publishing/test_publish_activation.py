@@ -26,20 +26,14 @@ from qg_store.repositories import publishing as ledger
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
 from tests.integration.publishing.rig import Keys, Rig, endpoint
-from tests.integration.refresh.nodes import Node
+from tests.integration.refresh.nodes import Node, served_afresh
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 
 
 async def serves(rig: Rig, redis_url: str, directory: Path) -> int:
-    """The revision that a node without memory comes to serve."""
-    node = Node(redis_url, rig.keys, directory / f"fresh-{time.monotonic_ns()}")
-    try:
-        await node.boot()
-        return node.revision
-    finally:
-        await node.close()
+    return await served_afresh(rig.keys, redis_url, directory / f"fresh-{time.monotonic_ns()}")
 
 
 async def test_an_empty_database_becomes_revision_one(rig: Rig, redis_url: str, tmp_path: Path) -> None:

@@ -79,3 +79,13 @@ class Node:
             found.event == event and all(getattr(found, name) == value for name, value in fields.items())
             for found in self.events
         )
+
+
+async def served_afresh(keys: Keys, redis_url: str, state_dir: Path) -> int:
+    """The revision that a node without memory comes to serve; `state_dir` does not exist yet."""
+    node = Node(redis_url, keys, state_dir)
+    try:
+        await node.boot()
+        return node.revision
+    finally:
+        await node.close()

@@ -1,9 +1,6 @@
 """The access log of a real node and real sinks: every request is a row, or counted as lost."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
 from tests.integration.access_log.access_rig import KEY, RecordingNode
+from tests.integration.access_log.killing import killed_after
 from tests.integration.worker_access.rig import SinkRig
 from tests.support.waiting import until
 
@@ -69,28 +67,3 @@ async def test_what_a_killed_node_did_not_write_is_counted_once(
 
 async def has_rows(rig: SinkRig, count: int) -> bool:
     return bool(await rig.value("SELECT count(*) >= $1 FROM access_log", count))
-
-
-def killed_after(state_dir: Path, redis_url: str, answers: int) -> int:
-    """Run a node's access log until it has counted so many answers, kill it; how many it gave."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.access_log.killed_process", str(state_dir), redis_url],
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[3],
-    )
-    assert process.stdout is not None
-    given = 0
-    try:
-        while given < answers:
-            received = os.read(process.stdout.fileno(), 65_536)
-            assert received, "it ended by itself"
-            given += len(received)
-        process.kill()
-        process.wait(10)
-        while received := os.read(process.stdout.fileno(), 65_536):
-            given += len(received)
-        return given
-    finally:
-        process.kill()
-        process.wait(10)
-        process.stdout.close()

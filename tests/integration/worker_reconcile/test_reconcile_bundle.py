@@ -16,7 +16,7 @@ from qg_store.models import Connection, Endpoint
 from qg_store.repositories import publishing as ledger
 from tests.fixtures.store import StoreUrls
 from tests.integration.publishing.rig import Rig, endpoint
-from tests.integration.refresh.nodes import Node
+from tests.integration.refresh.nodes import Node, served_afresh
 from tests.integration.worker_reconcile.backstop import Backstop
 from tests.integration.worker_reconcile.conftest import MakeBackstop
 from tests.support.waiting import until
@@ -40,16 +40,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-async def serves(rig: Rig, redis_url: str, directory: Path) -> int:
-    """The revision that a node without memory comes to serve."""
-    node = Node(redis_url, rig.keys, directory)
-    try:
-        await node.boot()
-        return node.revision
-    finally:
-        await node.close()
 
 
 async def published(rig: Rig) -> Endpoint:
@@ -77,7 +67,7 @@ async def test_what_a_killed_control_plane_committed_is_activated(
     await until(lambda: backstop.saw("revision_activated", revision=2, from_revision=1))
     async with rig.session() as session:
         assert await ledger.heads(session) == ledger.Heads(head=2, activated=2)
-    assert await serves(rig, redis_url, tmp_path) == 2
+    assert await served_afresh(rig.keys, redis_url, tmp_path) == 2
 
 
 async def test_a_control_plane_that_is_well_is_first(rig: Rig, make_backstop: MakeBackstop) -> None:
@@ -118,7 +108,7 @@ async def test_after_a_flush_everything_is_back_within_15_s(
     assert await backstop.redis.get(keys.BEACON) is None, "only a control plane can sign one"
     assert await backstop.is_whole(stored)
     assert node.revision == 2
-    assert await serves(rig, redis_url, tmp_path / "fresh") == 2
+    assert await served_afresh(rig.keys, redis_url, tmp_path / "fresh") == 2
     await node.close()
 
 
