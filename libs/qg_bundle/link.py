@@ -47,6 +47,18 @@ def open_link(
     return Redis.from_pool(pool)
 
 
+def narrow_link(redis: Redis, response_bytes_max: int) -> Redis:
+    """A client of the same Redis, of one connection that takes shorter answers only. Close it with `aclose()`."""
+    of = redis.connection_pool
+    pool = BlockingConnectionPool(
+        connection_class=of.connection_class,
+        max_connections=1,
+        timeout=int(SOCKET_TIMEOUT_S),
+        **{**of.connection_kwargs, "parser_class": bounded_parser(response_bytes_max)},
+    )
+    return Redis.from_pool(pool)
+
+
 async def eviction_policy(redis: Redis) -> str | None:
     """Redis' `maxmemory-policy`, null when it does not tell. Anything but `noeviction` may lose the bundle.
 

@@ -6,7 +6,7 @@ import contextlib
 from redis.asyncio import Redis
 
 from qg_bundle import keys
-from qg_bundle.link import LINK_ERRORS, end_tasks
+from qg_bundle.link import LINK_ERRORS, end_tasks, narrow_link
 
 LISTEN_S = 5.0
 SILENCE_MAX_S = 60.0
@@ -15,12 +15,16 @@ SILENCE_MAX_S = 60.0
 AGAIN_AFTER_S = 1.0
 SPACING_S = 0.02
 
+MESSAGE_BYTES_MAX = 65_536
+"""What is heard at once: messages have some fifty bytes, and several may come together."""
+
 
 class Hints:
     """Listens in the background; `wait` returns at a hint, a `wake()` or the timeout."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        # Nobody can ask for a short message: whoever may publish decides what is sent to every node.
+        self._redis = narrow_link(redis, MESSAGE_BYTES_MAX)
         self._heard = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -31,6 +35,8 @@ class Hints:
     async def close(self) -> None:
         """Stop listening."""
         await end_tasks(self._task)
+        with contextlib.suppress(*LINK_ERRORS):
+            await self._redis.aclose()
 
     def wake(self) -> None:
         """As if a hint had come."""
