@@ -41,7 +41,8 @@ async def _run(settings: Settings) -> int:
         except OSError as error:
             raise _StateDirUnusable(error.strerror or type(error).__name__) from error
         outcome = await worker.run()
-        return EXIT_FAILED if outcome.reason == "listener_broken" else 0
+        # Only a worker that could not begin stops itself.
+        return EXIT_FAILED if outcome.reason in {"listener_broken", "stopped"} else 0
     finally:
         sink.close()
 

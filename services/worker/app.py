@@ -55,6 +55,7 @@ class Worker:
         self._observe = observe
         self._draining = False
         self._ending: asyncio.Task[None] | None = None
+        self._unable = asyncio.Event()
         self.name = kept_name(settings.worker_name, settings.state_dir, NAME_FILE)
         self.engine = make_engine(
             settings.database_url, pool_max=settings.database_connections_max, application="querygateway-worker"
@@ -143,6 +144,7 @@ class Worker:
                 shutdown_grace_s=settings.shutdown_grace_s,
                 on_started=self._tell_started,
                 on_drain=self._drain,
+                stop=self._unable,
             )
         finally:
             await end_tasks(beginning, self._ending)
@@ -157,13 +159,17 @@ class Worker:
 
     async def _begin_when_fit(self) -> None:
         await self.watch.fit.wait()
-        self.heartbeat.start()
-        self.claiming.start()
-        self.reaping.start()
-        self.planning.start()
-        self.waking.start()
-        self.reconcile.start()
-        self.access_log.start()
+        try:
+            self.heartbeat.start()
+            self.claiming.start()
+            self.reaping.start()
+            self.planning.start()
+            self.waking.start()
+            self.reconcile.start()
+            self.access_log.start()
+        except Exception as error:  # noqa: BLE001 - ended rather than ready and idle: whoever supervises starts it anew
+            self._observe(UnforeseenError.of("worker.begin", error))
+            self._unable.set()
 
     async def _close(self) -> None:
         """One part after the other; one that can't be closed, or not in time, keeps no other one open."""
