@@ -23,7 +23,6 @@ METHOD_LENGTH_MAX = 16
 PRINCIPAL_LENGTH_MAX = 300
 REQUEST_ID_LENGTH_MAX = 64
 REMOTE_IP_LENGTH_MAX = 64
-ID_LENGTH_MAX = 64
 
 
 class AccessEvent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
