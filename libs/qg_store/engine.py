@@ -12,16 +12,25 @@ LOCK_TIMEOUT_MS = 10_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 POOL_WAIT_TIMEOUT_S = 5.0
 
+_SSL_MODES = (None, "disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
 
 def asyncpg_url(url: str) -> URL:
-    """A plain `postgresql://` URL as one for asyncpg. Raises ValueError when it is no Postgres URL."""
+    """A plain `postgresql://` URL as one for asyncpg; of parameters it may have `sslmode` (or `ssl`).
+
+    Raises ValueError when it is no Postgres URL, or has others.
+    """
     try:
         parsed = make_url(url)
     except Exception as error:
         raise ValueError("must be a URL like postgresql://user:password@host:5432/name") from error
     if parsed.drivername not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("must be a URL like postgresql://user:password@host:5432/name")
-    return parsed.set(drivername="postgresql+asyncpg")
+    query = dict(parsed.query)
+    sslmode = query.pop("sslmode", None) or query.pop("ssl", None)
+    if query or sslmode not in _SSL_MODES:
+        raise ValueError(f"may have no parameter but sslmode, one of {', '.join(filter(None, _SSL_MODES))}")
+    return parsed.set(drivername="postgresql+asyncpg", query={"ssl": sslmode} if isinstance(sslmode, str) else {})
 
 
 def make_engine(url: str, *, pool_max: int = 10, application: str = "querygateway") -> AsyncEngine:

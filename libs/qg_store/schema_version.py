@@ -1,4 +1,4 @@
-"""Whether the database's schema is one this release can work with."""
+"""Whether the database is one that this release, as this user, can work with."""
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -7,12 +7,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.migrate import SCRIPTS
 
+_MEMBERSHIP = text(
+    "SELECT current_user, EXISTS (SELECT FROM pg_roles WHERE rolname = :role AND pg_has_role(oid, 'MEMBER'))"
+)
 
-async def schema_problem(session: AsyncSession) -> str | None:
-    """A sentence when the schema is missing or older than this release needs, else null.
 
-    A newer one is fine: migrations run before the new release, while the old one still serves.
+async def database_problem(session: AsyncSession, role: str) -> str | None:
+    """A sentence when the database can't be worked with, else null; it says what to do.
+
+    `role` is the group that this service's database user must belong to (`migrations.roles`). A schema that is newer
+    is fine: migrations run before the new release, while the old one still serves.
     """
+    user, is_member = (await session.execute(_MEMBERSHIP, {"role": role})).one()
+    if not is_member:
+        return f"the database user {user} is not in {role}: run `querygateway migrate`, then GRANT {role} TO {user}"
     script = ScriptDirectory(str(SCRIPTS))
     newest = script.get_current_head()
     try:
@@ -20,7 +28,7 @@ async def schema_problem(session: AsyncSession) -> str | None:
     except ProgrammingError:
         found = None
     if found is None:
-        return "the database was never migrated for this role: run `querygateway migrate`"
+        return "the database was never migrated: run `querygateway migrate`"
     known = {revision.revision for revision in script.walk_revisions()}
     if found != newest and found in known:
         return f"the database is at migration {found}, this release needs {newest}: run `querygateway migrate`"

@@ -8,9 +8,10 @@ from control_plane.roles import Role
 from control_plane.sign_in.secret import AdminSecret, sealed_admin_row
 from qg_security.sealing import Sealer
 from qg_store.engine import SessionFactory
+from qg_store.migrations.roles import APP
 from qg_store.models import Admin, AuditEntry
 from qg_store.repositories import admins, audit_log, gateway
-from qg_store.schema_version import schema_problem
+from qg_store.schema_version import database_problem
 
 
 class DatabaseUnfit(RuntimeError):
@@ -24,10 +25,10 @@ class GatewayMismatch(DatabaseUnfit):
 async def claim_database(sessions: SessionFactory, gateway_id: str) -> None:
     """Make the database this gateway's on the first start.
 
-    Raises `DatabaseUnfit` when it is not migrated, `GatewayMismatch` when it is another's.
+    Raises `DatabaseUnfit` when it is not migrated or the user lacks its role, `GatewayMismatch` when it is another's.
     """
     async with sessions() as session:
-        if problem := await schema_problem(session):
+        if problem := await database_problem(session, APP):
             raise DatabaseUnfit(problem)
     async with sessions.begin() as session:
         owner = await gateway.claim(session, gateway_id)

@@ -6,8 +6,9 @@ import time
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_store.engine import SessionFactory
+from qg_store.migrations.roles import WORKER
 from qg_store.repositories import gateway
-from qg_store.schema_version import schema_problem
+from qg_store.schema_version import database_problem
 from qg_telemetry.events import Observe
 from worker.stored_settings import StoredSettings
 from worker.supervised import StepFailed, Supervised
@@ -51,7 +52,7 @@ class DatabaseWatch:
         self.fit.set()
 
     async def _check(self, session: AsyncSession) -> None:
-        if problem := await schema_problem(session):
+        if problem := await database_problem(session, WORKER):
             raise StepFailed(problem)
         owner = await gateway.owner(session)
         if owner is None:

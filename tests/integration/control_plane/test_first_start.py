@@ -6,6 +6,7 @@ import bcrypt
 import pytest
 
 from control_plane.seeding import DatabaseUnfit, GatewayMismatch
+from tests.fixtures.store import StoreUrls
 from tests.integration.control_plane.conftest import MakePlane, add_admin, sign_in
 
 
@@ -18,6 +19,11 @@ async def test_another_gateways_database_is_refused(make_plane: MakePlane) -> No
 async def test_a_database_that_was_never_migrated_is_refused(make_plane: MakePlane, postgres_database: str) -> None:
     with pytest.raises(DatabaseUnfit, match="querygateway migrate"):
         await make_plane(DATABASE_URL=postgres_database)
+
+
+async def test_a_user_of_another_role_is_told_what_to_grant(make_plane: MakePlane, store_urls: StoreUrls) -> None:
+    with pytest.raises(DatabaseUnfit, match=r"not in qg_app: .* GRANT qg_app TO"):
+        await make_plane(DATABASE_URL=store_urls.worker)
 
 
 async def test_two_first_starts_at_once(make_plane: MakePlane) -> None:
