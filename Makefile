@@ -9,7 +9,7 @@ VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 # A clone that was moved gets a new environment: the paths in a virtual environment are absolute.
 STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 4
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -66,7 +66,7 @@ integration: $(STAMP) ## Tests against real servers, which they start themselves
 
 .PHONY: e2e
 e2e: $(STAMP) ## Tests with real service processes
-	@$(VENV)/bin/pytest tests/e2e -n $(PYTEST_WORKERS) --dist loadfile
+	@$(VENV)/bin/pytest tests/e2e -n 2 --dist loadfile
 
 .PHONY: storm
 storm: $(STAMP) ## The worker fleet's faults at full length: two minutes of schedules, 30 s without Postgres

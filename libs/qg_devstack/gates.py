@@ -41,8 +41,8 @@ def gates(root: Path, workers: int) -> list[Gate]:
     """All gates in the order in which they run: the quick ones first."""
     tools = Path(sys.executable).parent
     checked = tuple(name for name in _CHECKED if (root / name).is_dir())
-    # By file: what a file prepares once is prepared once.
-    pytest = (str(tools / "pytest"), "-q", "-n", str(workers), "--dist", "loadfile")
+    # By file: what a file prepares once is prepared once. In the order of tests/conftest.py: the slowest files first.
+    pytest = (str(tools / "pytest"), "-q", "--dist", "loadfile", "--no-loadscope-reorder", "-n")
     return [
         Gate("lint", "ruff check", (str(tools / "ruff"), "check", ".")),
         Gate("format", "ruff format --check", (str(tools / "ruff"), "format", "--check", ".")),
@@ -51,11 +51,16 @@ def gates(root: Path, workers: int) -> list[Gate]:
         Gate(
             "tests",
             "unit and integration tests, real servers",
-            (*pytest, "tests", "--ignore=tests/e2e"),
+            (*pytest, str(workers), "tests", "--ignore=tests/e2e"),
             counts_tests=True,
         ),
         # Apart from the others: they kill, starve and time processes, and wait most of the time.
-        Gate("e2e", "end-to-end tests, real processes", (*pytest, "tests/e2e"), counts_tests=True),
+        Gate(
+            "e2e",
+            "end-to-end tests, real processes",
+            (*pytest, str(max(1, workers - 1)), "tests/e2e"),
+            counts_tests=True,
+        ),
     ]
 
 
@@ -108,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
     root = Path(__file__).resolve().parents[2]
     known = [gate.name for gate in gates(root, workers=1)]
     parser = argparse.ArgumentParser(prog="python -m qg_devstack.gates")
-    parser.add_argument("--workers", type=int, default=2, help="test processes at once where tests may run in parallel")
+    parser.add_argument("--workers", type=int, default=4, help="test processes at once; most of them wait for servers")
     parser.add_argument("names", nargs="*", metavar="gate", help=", ".join(known))
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(known):

@@ -1,5 +1,6 @@
 """A whole control plane in the test's own event loop, on real Postgres and Redis, called as HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import bcrypt
@@ -13,6 +14,7 @@ from control_plane.input.kinds import new_id
 from control_plane.settings import settings_from
 from control_plane.sign_in.secret import AdminSecret, sealed_admin_row
 from control_plane.sql_check import SqlChecker
+from qg_core.sql_policy import SqlFacts
 from qg_security.sealing import new_fernet_key
 from qg_security.signing import generate_signing_key
 from qg_store.models import Admin
@@ -39,6 +41,25 @@ class Plane(msgspec.Struct):
 
 
 MakePlane = Callable[..., Awaitable[Plane]]
+
+
+class LateChecker(SqlChecker):
+    """Starts its one process with the first statement: most tests have none, and a start costs half a second."""
+
+    def __init__(self) -> None:
+        super().__init__(processes=1)
+        self._starting = asyncio.Lock()
+        self._started = False
+
+    async def start(self) -> None:
+        """Nothing yet."""
+
+    async def check(self, sql_text: str, allowed_functions: frozenset[str] = frozenset()) -> SqlFacts:
+        async with self._starting:
+            if not self._started:
+                await super().start()
+                self._started = True
+        return await super().check(sql_text, allowed_functions)
 
 
 def environment(store_urls: StoreUrls, redis_url: str) -> dict[str, str]:
@@ -90,7 +111,7 @@ async def make_plane(store_urls: StoreUrls, redis_url: str) -> AsyncIterator[Mak
     async def make(log: Log | None = None, **changes: str) -> Plane:
         environ = {**base, **changes}
         events: list[Event] = []
-        control_plane = create_app(settings_from(environ), events.append, checker=SqlChecker(processes=1), log=log)
+        control_plane = create_app(settings_from(environ), events.append, checker=LateChecker(), log=log)
         plane = Plane(control_plane, events, environ, client_of(control_plane), client_of(control_plane))
         planes.append(plane)
         await control_plane.start()
