@@ -69,8 +69,9 @@ e2e: $(STAMP) ## Tests with real service processes
 	@$(VENV)/bin/pytest tests/e2e -n 2 --dist loadfile
 
 .PHONY: storm
-storm: $(STAMP) ## The worker fleet's faults at full length: two minutes of schedules, 30 s without Postgres
+storm: $(STAMP) ## Faults at full length: two minutes of schedules, 30 s without Postgres, and what `make test` leaves out
 	@STORM_SECONDS=120 OUTAGE_SECONDS=30 $(VENV)/bin/pytest tests/e2e -k "worker or access_rows" -s
+	@$(VENV)/bin/pytest tests/integration -m long
 
 .PHONY: test-oracle
 test-oracle: $(STAMP) ## The tests that need Oracle, on your own: ORACLE_TEST_DSN=host:1521/SERVICE, ORACLE_TEST_USER, ORACLE_TEST_PASSWORD
@@ -99,12 +100,12 @@ clean: ## Remove caches and what `make dev` left (.venv stays)
 	@find libs services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Two steps, since pip takes no editable package together with --require-hashes. --only-binary: nothing is built here,
-# so no package runs code of its own while it is installed.
+# so no package runs code of its own while it is installed. --no-compile: Python compiles what is imported, when it is.
 $(STAMP): requirements-dev.lock pyproject.toml
 	@python=$$(.ci/find-python $(PYTHON)); \
 	if [ -d $(VENV) ] && ! compgen -G '$(STAMP)' >/dev/null; then rm -rf $(VENV); fi; \
 	if [ ! -x $(PYTHON_IN_VENV) ]; then echo "making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); fi; \
 	echo "installing from requirements-dev.lock"; \
-	$(PYTHON_IN_VENV) -m pip install --quiet --require-hashes --only-binary :all: -r requirements-dev.lock; \
+	$(PYTHON_IN_VENV) -m pip install --quiet --require-hashes --no-compile --only-binary :all: -r requirements-dev.lock; \
 	$(PYTHON_IN_VENV) -m pip install --quiet --no-deps --no-build-isolation -e .; \
 	touch $(STAMP)

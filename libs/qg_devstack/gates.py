@@ -42,7 +42,7 @@ def gates(root: Path, workers: int) -> list[Gate]:
     tools = Path(sys.executable).parent
     checked = tuple(name for name in _CHECKED if (root / name).is_dir())
     # By file: what a file prepares once is prepared once. In the order of tests/conftest.py: the slowest files first.
-    pytest = (str(tools / "pytest"), "-q", "--dist", "loadfile", "--no-loadscope-reorder", "-n")
+    pytest = (str(tools / "pytest"), "-q", "-m", "not long", "--dist", "loadfile", "--no-loadscope-reorder", "-n")
     return [
         Gate("lint", "ruff check", (str(tools / "ruff"), "check", ".")),
         Gate("format", "ruff format --check", (str(tools / "ruff"), "format", "--check", ".")),

@@ -16,7 +16,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 
-_SLACK_S = 0.005
+# Other tests run at the same time. A queue behind password checks (a quarter of a second each) would show all the same.
+_SLACK_S = 0.03
 
 
 async def test_wrong_keys_do_not_slow_other_consumers_down(standing: Standing) -> None:

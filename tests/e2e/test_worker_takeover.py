@@ -12,7 +12,8 @@ from tests.e2e import truth
 from tests.e2e.fleet import Admin, Fleet, Running, get
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.fault
+# tests/integration/worker does the same to single workers; here it is done to a whole gateway.
+pytestmark = [pytest.mark.fault, pytest.mark.long]
 
 _TAKEN_OVER_WITHIN_S = 15.0
 _RUN_S = 5

@@ -37,7 +37,8 @@ def restored(published: HandPublished, node: NodeProcess) -> Iterator[None]:
 def allowed_origin(node: NodeProcess, origin: str, revision: str = "0") -> str | None:
     answer = node.get("open?n=1", Origin=origin, X_QG_Min_Revision=revision)
     assert answer.status_code == 200, answer.text
-    return answer.headers.get("access-control-allow-origin")
+    allowed: str | None = answer.headers.get("access-control-allow-origin")
+    return allowed
 
 
 def preflight(node: NodeProcess, origin: str) -> httpx.Response:

@@ -109,6 +109,7 @@ asyncio.run(main())
 
 
 @pytest.mark.fault
+@pytest.mark.long  # tests/e2e/test_killed_publish.py kills whole control planes at the same points
 @pytest.mark.parametrize("point", list(FaultPoint))
 async def test_killed_at_every_step(
     rig: Rig, store_urls: StoreUrls, redis_url: str, tmp_path: Path, point: FaultPoint
