@@ -14,6 +14,7 @@ from qg_core.specs import SETTINGS_ID, SpecKind
 from qg_devstack.hand_published import HandPublished
 from tests.integration.data_plane.conftest import CORS_ORIGIN
 from tests.integration.data_plane.node_process import NodeProcess, free_ports
+from tests.support.waiting import wait_until
 
 STORED_ORIGIN = "https://stored.example.com"
 KEY = (SpecKind.SETTINGS, SETTINGS_ID)
@@ -78,7 +79,10 @@ def test_the_time_limit_caps_every_endpoint(published: HandPublished, quiet: Nod
 @pytest.mark.usefixtures("restored")
 def test_the_log_level_acts_at_once(published: HandPublished, node: NodeProcess) -> None:
     revision = store(published, log_level="ERROR")
+    told = node.metric("qg_requests_total")
     node.get("open?n=1", X_Request_ID="unheard", X_QG_Min_Revision=revision)
+    # Requests are told some milliseconds later, by the level that holds then.
+    wait_until(lambda: node.metric("qg_requests_total") > told, "the request was told")
     revision = store(published, log_level="DEBUG")
     node.get("open?n=1", X_Request_ID="heard", X_QG_Min_Revision=revision)
     assert node.wait_for_line(event="settings_applied", stored=["log_level=DEBUG"])
