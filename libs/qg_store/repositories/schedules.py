@@ -59,8 +59,8 @@ async def delete(session: AsyncSession, schedule: Schedule) -> None:
     await session.flush()
 
 
-async def lock_due(session: AsyncSession, limit: int) -> list[Schedule]:
-    """Schedules whose time has come, the most overdue first, locked until the transaction ends.
+async def lock_due(session: AsyncSession, limit: int, *, without: Iterable[str] = ()) -> list[Schedule]:
+    """Schedules whose time has come, the most overdue first, locked until the transaction ends; none of `without`.
 
     SKIP LOCKED: schedulers of several workers tick together, and none waits for another. The lock leaves others free
     to add runs of the schedule. Postgres ends the transaction when it says nothing for `DUE_IDLE_MAX_S`.
@@ -68,7 +68,7 @@ async def lock_due(session: AsyncSession, limit: int) -> list[Schedule]:
     await bound_idle(session, DUE_IDLE_MAX_S)
     rows = await session.execute(
         select(Schedule)
-        .where(Schedule.is_active, Schedule.next_run_at <= func.now())
+        .where(Schedule.is_active, Schedule.next_run_at <= func.now(), ~_among(Schedule.id, without))
         .order_by(Schedule.next_run_at)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)

@@ -11,7 +11,6 @@ from datetime import datetime
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from qg_core.job_runs import RunStatus, check_transition
 from qg_core.revisions import SubjectKey
 from qg_core.schedule_times import CronTiming, IntervalTiming, Timing, TimingUnfit, next_after, times_between
 from qg_core.specs import DataStrategy, EndpointSpec, SpecKind, SpecUnreadable, decode_spec
@@ -57,27 +56,33 @@ class Planning:
 
         Raises `StepFailed` when a schedule can't be planned here (the others are), and what SQLAlchemy raises.
         """
+        looked_at: set[str] = set()
         unfit: list[str] = []
         while True:
-            found, outcomes = await self._plan_batch(unfit)
+            found, outcomes = await self._plan_batch(looked_at, unfit)
             for outcome in outcomes:
                 self._observe(outcome)
             if any(isinstance(outcome, JobRunsPlanned) and outcome.queued for outcome in outcomes):
                 self._on_queued()
-            # Those that can't be planned stay due: without progress there is no end to look for.
-            if found < SCHEDULES_PER_BATCH or not outcomes:
+            if found < SCHEDULES_PER_BATCH:
                 break
         if unfit:
             raise StepFailed("; ".join(unfit[:5]))
 
-    async def _plan_batch(self, unfit: list[str]) -> tuple[int, list[JobRunsPlanned | JobRunsSkipped]]:
-        """How many schedules were looked at, and what came of them."""
+    async def _plan_batch(
+        self, looked_at: set[str], unfit: list[str]
+    ) -> tuple[int, list[JobRunsPlanned | JobRunsSkipped]]:
+        """How many further schedules were looked at, and what came of them.
+
+        Each once per tick: those that can't be planned stay due, and must not stand before the others for ever.
+        """
         outcomes: list[JobRunsPlanned | JobRunsSkipped] = []
         queued = skipped = 0
         async with self._sessions() as session:
-            due = await schedules.lock_due(session, SCHEDULES_PER_BATCH)
+            due = await schedules.lock_due(session, SCHEDULES_PER_BATCH, without=looked_at)
             if not due:
                 return 0, []
+            looked_at.update(schedule.id for schedule in due)
             now = await clock.begun_at(session)
             published = await _published(session, [schedule.endpoint_id for schedule in due])
             for schedule in due:
@@ -91,7 +96,6 @@ class Planning:
                     continue
                 more, reason = planned.skipped, "missed"
                 if schedule.endpoint_id not in published:
-                    check_transition(RunStatus.QUEUED, RunStatus.SKIPPED)
                     more, reason = more + await job_runs.cancel_queued(session, schedule.id, UNPUBLISHED), "unpublished"
                 elif planned.queued is not None:
                     queued += 1

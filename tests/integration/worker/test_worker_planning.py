@@ -114,7 +114,11 @@ async def test_an_endpoint_that_is_off_is_skipped_with_the_reason(gate: WorkerRi
     assert [event.reason for event in planners.events if isinstance(event, JobRunsSkipped)] == ["unpublished"]
 
 
-async def test_a_schedule_that_can_not_be_read_holds_up_no_other(gate: WorkerRig) -> None:
+async def test_a_schedule_that_can_not_be_read_holds_up_no_other(
+    gate: WorkerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if there were a whole batch of them: they stay the most overdue ones.
+    monkeypatch.setattr(planning, "SCHEDULES_PER_BATCH", 1)
     due = await gate.now() - timedelta(minutes=5)
     broken = await gate.schedule(
         await gate.endpoint("select 1 as one from dual"),
