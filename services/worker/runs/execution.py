@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from qg_core.job_runs import RunStatus, check_transition
+from qg_core.job_runs import RunStatus
 from qg_store.availability import is_unavailable
 from qg_store.engine import SessionFactory
 from qg_store.repositories import job_runs
@@ -27,7 +27,8 @@ from worker.snapshots.storing import Stored, Storing
 
 RETRY_S = 0.5
 CONCLUDE_S_MAX = 60.0
-HAND_BACK_TIMEOUT_S = 3.0
+WRITE_TIMEOUT_S = 3.0
+"""For one attempt to write a run's end: a Postgres that falls silent must hold neither the run nor the process."""
 
 UNWRITTEN = "end_not_written"
 """Why a run is given up whose end Postgres did not take."""
@@ -102,7 +103,6 @@ class Execution:
 
         Raises `Interrupted`, and after `CONCLUDE_S_MAX` what keeps it from being written: the lease will run out.
         """
-        check_transition(RunStatus.RUNNING, verdict.status)
         deadline = time.monotonic() + CONCLUDE_S_MAX
         while True:
             run.check_lease()
@@ -118,7 +118,7 @@ class Execution:
         self._tell_verdict(run, verdict)
 
     async def _write(self, run: LiveRun, verdict: Verdict) -> bool:
-        async with self._sessions.begin() as session:
+        async with asyncio.timeout(WRITE_TIMEOUT_S), self._sessions.begin() as session:
             if verdict.status is RunStatus.QUEUED:
                 return await job_runs.hand_back(
                     session, run.run_id, run.token, verdict.retry_in_s, verdict.attempt_counts, verdict.detail
@@ -128,8 +128,7 @@ class Execution:
     async def _hand_back(self, run: LiveRun) -> None:
         """This process is being stopped. One attempt to say so: if it fails, the lease runs out."""
         run.check_lease()
-        check_transition(RunStatus.RUNNING, RunStatus.QUEUED)
-        async with asyncio.timeout(HAND_BACK_TIMEOUT_S), self._sessions.begin() as session:
+        async with asyncio.timeout(WRITE_TIMEOUT_S), self._sessions.begin() as session:
             ours = await job_runs.hand_back(session, run.run_id, run.token, 0.0, False)
         if not ours:
             raise Interrupted(LOST)

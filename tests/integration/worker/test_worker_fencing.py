@@ -1,6 +1,8 @@
 """What keeps a worker from writing for a run that is not its own any more, asked part by part."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,19 +12,25 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
+from qg_bundle.link import open_link
 from qg_bundle.snapshots.encoding import StoredWriter
+from qg_bundle.snapshots.writer import SnapshotWriter
 from qg_core.job_runs import LEASE_S
+from qg_oracle.pools import Pools
 from qg_security.sealing import Sealer
 from qg_security.tags import SNAPSHOT_CONTEXT, TagKeys
 from qg_store.engine import SessionFactory, make_engine, make_sessions
+from qg_store.models import Endpoint
 from qg_store.repositories import job_runs
 from qg_telemetry.events import Event
 from tests.integration.worker.rig import WorkerRig
 from tests.support.waiting import until
+from worker.runs import execution
 from worker.runs.definitions import Definition, Definitions
 from worker.runs.heartbeat import Heartbeat
 from worker.runs.live import LOST, UNCONFIRMED, Interrupted, LiveRun, LiveRuns, Moment
-from worker.snapshots.production import Result
+from worker.snapshots.copying import Copying
+from worker.snapshots.production import Production, Result
 from worker.snapshots.spool import Spool, SpooledFiles
 from worker.snapshots.storing import Storing
 
@@ -113,6 +121,39 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
     assert str(snapshot.id) == stored.header.snapshot_id
     assert snapshot.number == stored.header.number
     assert (await gate.run(run.run_id)).status == "success"
+
+
+async def test_a_connection_that_falls_silent_does_not_keep_a_run_from_its_end(
+    gate: WorkerRig, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "WRITE_TIMEOUT_S", 0.5)
+    run, definition = await claimed(gate, engine)
+    await gate.publishing.edit(Endpoint, definition.endpoint.id, is_active=False)
+    silent = make_engine(gate.urls.worker, pool_max=1)
+    redis, spool, events = open_link(gate.redis_url), Spool(tmp_path / "spooled"), list[Event]()
+    runs = execution.Execution(
+        sessions=make_sessions(silent),
+        live=LiveRuns(),
+        definitions=Definitions(make_sessions(engine), Sealer([gate.publishing.keys.seal])),
+        spool=spool,
+        production=Production(Pools(lambda _: None), worker_name="tester", bytes_max=1_000),
+        storing=storing(gate, make_sessions(silent)),
+        copying=Copying(SnapshotWriter(redis), events.append),
+        timeout_max_ms=lambda: 1_000,
+        observe=events.append,
+    )
+    async with silent.connect() as connection:
+        pid = int((await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.wait_for(runs.run(run), 7)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        await silent.dispose()
+        await redis.aclose()
+        spool.close()
+    assert [event.event for event in events] == ["job_run_failed"]
+    assert (await gate.run(run.run_id)).status == "failed"
 
 
 async def test_leases_are_kept_while_the_event_loop_is_busy(gate: WorkerRig, engine: AsyncEngine) -> None:
