@@ -52,21 +52,39 @@ class StoredSnapshots:
 
         Raises `NotFound`, and `Unavailable` while as many are being read as may be.
         """
-        if sum(deadline > self._now() for deadline in self._deadlines) >= READERS_MAX:
-            raise Unavailable("Too many snapshots are being read; try again later.", retry_after_s=5)
+        deadline = self._take_place()
+        try:
+            row = await self._read(snapshot_id, actor)
+        except BaseException:
+            self._give_back(deadline)
+            raise
+        head = _encode(snapshot_view(row))[:-1] + b","
+        tail = b"]}"
+        # Of the stored text, `{"data":[...`, all but the brace.
+        return OpenedSnapshot(len(head) + row.bytes - 1 + len(tail), self._body(row, head, tail, deadline))
+
+    async def _read(self, snapshot_id: str, actor: Actor) -> Snapshot:
         async with self._sessions.begin() as session:
             row = await snapshots.get(session, snapshot_id)
             if row is None:
                 raise NotFound("There is no such snapshot.")
             await audit_log.add(session, _read_by(actor, row))
-        head = _encode(snapshot_view(row))[:-1] + b","
-        tail = b"]}"
-        # Of the stored text, `{"data":[...`, all but the brace.
-        return OpenedSnapshot(len(head) + row.bytes - 1 + len(tail), self._body(row, head, tail))
+        return row
 
-    async def _body(self, row: Snapshot, head: bytes, tail: bytes) -> AsyncIterator[bytes]:
-        deadline = self._now() + READ_TIMEOUT_S
-        self._deadlines.append(deadline)
+    def _take_place(self) -> float:
+        """The deadline of one more reader. Before anything is waited for, or a burst of them would pass together."""
+        # A body that was never begun gives nothing back.
+        self._deadlines = [deadline for deadline in self._deadlines if deadline > self._now()]
+        if len(self._deadlines) >= READERS_MAX:
+            raise Unavailable("Too many snapshots are being read; try again later.", retry_after_s=5)
+        self._deadlines.append(self._now() + READ_TIMEOUT_S)
+        return self._deadlines[-1]
+
+    def _give_back(self, deadline: float) -> None:
+        if deadline in self._deadlines:
+            self._deadlines.remove(deadline)
+
+    async def _body(self, row: Snapshot, head: bytes, tail: bytes, deadline: float) -> AsyncIterator[bytes]:
         try:
             yield head
             opening = True
@@ -77,7 +95,7 @@ class StoredSnapshots:
                 opening = False
             yield tail
         finally:
-            self._deadlines.remove(deadline)
+            self._give_back(deadline)
 
     async def _text(self, row: Snapshot) -> AsyncIterator[bytes]:
         """The stored text, never parsed. What is sent already can't be taken back: a snapshot that is deleted

@@ -1,5 +1,6 @@
 """Snapshots as admins see them: which there are, and their rows to the last digit."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterable
 
@@ -8,9 +9,9 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from control_plane.actors import SYSTEM
-from control_plane.schedules.stored import READ_TIMEOUT_S, READERS_MAX, SENT_BYTES, StoredSnapshots
+from control_plane.schedules.stored import READ_TIMEOUT_S, READERS_MAX, SENT_BYTES, OpenedSnapshot, StoredSnapshots
 from qg_bundle.snapshots.encoding import StoredWriter
-from qg_core.errors import Unavailable
+from qg_core.errors import NotFound, Unavailable
 from qg_core.job_runs import RunStatus
 from qg_core.snapshots import ENCODINGS, GZIP, PIECE_BYTES
 from qg_store.models import AuditEntry, Snapshot, SnapshotPiece
@@ -27,6 +28,7 @@ ROWS = b'{"N":12345678901234567890.1234567890,"T":"x"},{"N":null,"T":"\xc3\xa9"}
 @pytest.fixture
 async def things(plane: Plane, store_urls: StoreUrls) -> AsyncIterator[Things]:
     async with open_things(plane, store_urls) as made:
+        made.data_strategy = "snapshot"
         yield made
 
 
@@ -165,7 +167,14 @@ async def test_only_so_many_are_read_at_once(things: Things) -> None:
     snapshot_id = await store(things, made["endpoint_id"], [ROWS])
     passed_s = 0.0
     stored = StoredSnapshots(things.plane.control_plane.sessions, now=lambda: passed_s)
-    opened = [await stored.open(snapshot_id, SYSTEM) for _ in range(READERS_MAX)]
+    # All at once, with one more that there is no such snapshot for, which keeps no place.
+    with pytest.raises(NotFound):
+        await stored.open(NOBODY, SYSTEM)
+    asked = [stored.open(snapshot_id, SYSTEM) for _ in range(READERS_MAX + 2)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    opened = [one for one in answers if isinstance(one, OpenedSnapshot)]
+    assert len(opened) == READERS_MAX
+    assert [type(one) for one in answers if one not in opened] == [Unavailable, Unavailable]
     readers = [aiter(one.body) for one in opened]
     for reader in readers:
         assert (await anext(reader)).startswith(b'{"id":')
