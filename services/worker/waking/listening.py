@@ -7,6 +7,7 @@ which something is broken is thrown away whole: a lost wake-up costs one poll of
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,9 @@ RESPONSE_BYTES_MAX = 1_048_576
 TRIES_MAX = 1_000_000
 """A run of `wake` that a killed worker left behind must not use up the tries of the next one."""
 
+LOOKS_APART_S = 0.1
+"""Whoever can write to Redis makes a worker look into Postgres no more often than that."""
+
 HEALTH_EVERY_S = 3_600
 PAUSE_AFTER_END_S = 1.0
 
@@ -46,6 +50,8 @@ class Waking:
         self._redis_url = redis_url
         self._on_wake = on_wake
         self._observe = observe
+        self._woken_at = 0.0
+        self._look: asyncio.TimerHandle | None = None
         self._loop = Supervised("waking", self._listen, every_s=PAUSE_AFTER_END_S, timeout_s=None, observe=observe)
         # What it has to say of jobs that it can't run is said by `QueuedJobRefused`, without a traceback each.
         logging.getLogger("arq").setLevel(logging.CRITICAL)
@@ -55,6 +61,8 @@ class Waking:
 
     async def close(self) -> None:
         await self._loop.close()
+        if self._look is not None:
+            self._look.cancel()
 
     async def _listen(self) -> None:
         """Until an error ends it. Raises one of `link.LINK_ERRORS` when Redis is away."""
@@ -90,7 +98,7 @@ class Waking:
 
     def _worker(self, pool: ArqRedis) -> Worker:
         async def wake(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-            self._on_wake()
+            self._wake()
 
         async def listening(ctx: dict[Any, Any]) -> None:  # noqa: ARG001 - as above
             self._loop.works()
@@ -112,6 +120,17 @@ class Waking:
             log_results=False,
             on_startup=listening,
         )
+
+    def _wake(self) -> None:
+        """Let a look come now, or `LOOKS_APART_S` after the one before; one, however many ask meanwhile."""
+        if self._look is None:
+            wait_s = self._woken_at + LOOKS_APART_S - time.monotonic()
+            self._look = asyncio.get_running_loop().call_later(max(wait_s, 0.0), self._tell)
+
+    def _tell(self) -> None:
+        self._look = None
+        self._woken_at = time.monotonic()
+        self._on_wake()
 
     def _read(self, body: bytes) -> dict[str, Any]:
         try:

@@ -2,15 +2,18 @@
 
 import pickle
 import time
+from itertools import pairwise
 
 import pytest
 from redis import Redis
 
-from qg_bundle.wake import JOB_ID, QUEUE_NAME, Waker
+from qg_bundle.wake import JOB_ID, QUEUE_NAME, Waker, serialize
 from qg_devstack.servers import RedisServer
+from qg_telemetry.events import Event
 from tests.fixtures.redis import StartRedis
 from tests.integration.worker.rig import WorkerRig
-from tests.support.waiting import wait_until
+from tests.support.waiting import until, wait_until
+from worker.waking.listening import LOOKS_APART_S, Waking
 
 
 class Planted:
@@ -23,17 +26,46 @@ class Planted:
         return open, (self.path, "w")
 
 
-async def test_a_wake_up_beats_the_poll(gate: WorkerRig) -> None:
-    worker = gate.worker()
-    waker = Waker(gate.redis_url)
+async def test_a_wake_up_is_a_look_at_once(redis_url: str) -> None:
+    """Without the poll of the claims, which would hide that nobody was woken."""
+    looks, events = 0, list[Event]()
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+
+    waker, waking = Waker(redis_url), Waking(redis_url, look, events.append)
+    waking.start()
     try:
-        assert await waker.wake()
-        with Redis.from_url(gate.redis_url) as redis:
-            wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the wake-up was taken")
+        for expected in (1, 2):
+            assert await waker.wake()
+            await until(lambda expected=expected: looks == expected)
+        with Redis.from_url(redis_url) as redis:
+            await until(lambda: redis.zcard(QUEUE_NAME) == 0)
             assert not redis.keys("arq:result:*")
     finally:
+        await waking.close()
         await waker.close()
-    assert not worker.lines(event="queued_job_refused")
+    assert events == []
+
+
+async def test_however_many_wake_ups_are_planted_looks_are_apart(redis_url: str) -> None:
+    looks, events = list[float](), list[Event]()
+    waking = Waking(redis_url, lambda: looks.append(time.monotonic()), events.append)
+    with Redis.from_url(redis_url) as redis:
+        now_ms = int(time.time() * 1_000)
+        job = serialize({"t": None, "f": "wake", "a": (), "k": {}, "et": now_ms})
+        for number in range(100):
+            redis.set(f"arq:job:planted-{number}", job, ex=60)
+            redis.zadd(QUEUE_NAME, {f"planted-{number}": now_ms})
+        waking.start()
+        try:
+            await until(lambda: redis.zcard(QUEUE_NAME) == 0)
+            await until(lambda: bool(looks))
+        finally:
+            await waking.close()
+    assert events == []
+    assert all(later - before >= LOOKS_APART_S for before, later in pairwise(looks))
 
 
 async def test_what_is_no_wake_up_is_refused_counted_and_gone(gate: WorkerRig) -> None:
