@@ -29,6 +29,7 @@ from control_plane.schedules.views import ScheduleCreate, ScheduleUpdate
 from qg_core.errors import FieldProblem, InvalidInput, NotApplicable, NotFound
 from qg_core.job_runs import RunReason
 from qg_core.schedule_times import next_after
+from qg_core.specs import DataStrategy
 from qg_store.engine import SessionFactory
 from qg_store.models import Endpoint, JobRun, Schedule
 from qg_store.repositories import clock, endpoints, job_runs, schedules
@@ -112,13 +113,15 @@ class Schedules:
     async def run(self, schedule_id: str, actor: Actor) -> tuple[str, int]:
         """Queue a run beside the planned ones, paused or not; its id (of the one that waits, if one does).
 
-        Raises `NotFound`, `NotApplicable` while the endpoint is inactive.
+        Raises `NotFound`, `NotApplicable` while the endpoint is inactive or answers live.
         """
         async with self._publishing.change(actor) as change:
             row = await _locked(change, schedule_id)
             endpoint = await endpoints.by_id(change.session, row.endpoint_id)
             if endpoint is None or not endpoint.is_active:
                 raise NotApplicable("The endpoint of this schedule is inactive.")
+            if endpoint.data_strategy != DataStrategy.SNAPSHOT:
+                raise NotApplicable("The endpoint of this schedule answers live; set its data_strategy to snapshot.")
             run = await job_runs.enqueue(change.session, row, RunReason.MANUAL)
             change.audit("run", "schedule", row.id, f"asked for a run of endpoint {endpoint.name!r}")
         await self._wake()

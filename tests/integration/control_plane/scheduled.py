@@ -28,7 +28,7 @@ class Things:
         self.admin = plane.admin
         self.connection_id = connection_id
         self.data_strategy = "live"
-        """Of endpoints made from now on."""
+        """Of endpoints made from now on. A live one has no runs."""
 
     async def endpoint(self, path: str = "orders", **changes: Any) -> str:
         body = {

@@ -20,6 +20,7 @@ from tests.integration.control_plane.scheduled import ENDPOINTS, NOBODY, REQUIRE
 @pytest.fixture
 async def things(plane: Plane, store_urls: StoreUrls) -> AsyncIterator[Things]:
     async with open_things(plane, store_urls) as made:
+        made.data_strategy = "snapshot"
         yield made
 
 
@@ -64,7 +65,7 @@ async def test_one_schedule_per_endpoint(things: Things) -> None:
 
 
 async def test_every_problem_is_named_at_once(things: Things) -> None:
-    endpoint_id = await things.endpoint(param_schema=REQUIRED)
+    endpoint_id = await things.endpoint(param_schema=REQUIRED, data_strategy="live")
     problems = await refused(
         things.admin,
         {
@@ -166,14 +167,24 @@ async def test_run_now_queues_one_run_and_wakes_workers(things: Things) -> None:
     assert again.json()["job_run_id"] != run_id
 
 
-async def test_a_paused_schedule_still_runs_on_demand_but_no_inactive_endpoint(things: Things) -> None:
+async def test_a_paused_schedule_still_runs_on_demand(things: Things) -> None:
     made = await things.schedule(is_active=False)
     assert made["next_run_at"] is None
     assert (await things.admin.post(f"{URL}/{made['id']}/run")).status_code == 202
-    await things.admin.put(f"{ENDPOINTS}/{made['endpoint_id']}", json={"is_active": False})
+
+
+@pytest.mark.parametrize(("change", "named"), [({"is_active": False}, "inactive"), ({"data_strategy": "live"}, "live")])
+async def test_an_endpoint_that_needs_no_snapshot_has_no_run_on_demand(
+    things: Things, change: dict[str, Any], named: str
+) -> None:
+    made = await things.schedule()
+    assert (await things.admin.put(f"{ENDPOINTS}/{made['endpoint_id']}", json=change)).status_code == 200
     refusal = await things.admin.post(f"{URL}/{made['id']}/run")
     assert refusal.status_code == 409
     assert refusal.json()["code"] == "not_applicable"
+    assert named in refusal.json()["detail"]
+    assert await things.runs() == []
+    assert not await things.woken()
 
 
 async def test_a_lost_redis_costs_a_run_nothing(make_plane: MakePlane, things: Things) -> None:
@@ -242,7 +253,7 @@ async def test_only_the_role_admin_reads_what_went_wrong(things: Things) -> None
 
 
 async def test_a_scheduled_endpoint_keeps_its_defaults(things: Things) -> None:
-    made = await things.schedule()
+    made = await things.schedule(await things.endpoint(data_strategy="live"))
     url = f"{ENDPOINTS}/{made['endpoint_id']}"
     problems = await refused(things.admin, {"param_schema": REQUIRED, "rows_max": 5}, url)
     assert "schedule" in problems["param_schema.status.required"]

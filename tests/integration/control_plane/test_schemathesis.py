@@ -129,7 +129,7 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
     known["method_id"] = known["auth_method_id"] = method.json()["id"]
     endpoint = {
         "name": "known", "path": "known", "sql_text": "select 1 from dual", "connection_id": known["connection_id"],
-        "auth_method_id": known["auth_method_id"],
+        "auth_method_id": known["auth_method_id"], "data_strategy": "snapshot",
     }  # fmt: skip
     made = client.post("/api/v1/admin/endpoints", json=endpoint)
     assert made.status_code == 201, made.text
