@@ -93,30 +93,31 @@ class Dashboard:
 
     async def look(self) -> Overview:
         """How things are now, at most `REMEMBERED_S` ago. Raises `StoreUnavailable` and what SQLAlchemy raises."""
-        async with self._lock:
-            if self._last is None or time.monotonic() - self._looked_at > REMEMBERED_S:
-                health = await self._health.look()
-                reports = await self._reports()
-                self._last = _overview(health, reports, await self._stored())
-                self._looked_at = time.monotonic()
-            return self._last
-
-    async def _stored(self) -> Stored:
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S), self._sessions() as session:
-                counts = await overview.scheduler(session, OVERDUE_S)
-                return Stored(
-                    connections=await overview.connections(session),
-                    endpoints=await overview.endpoints(session),
-                    scheduler=counts,
-                    slots_max=await _slots_max(session),
-                    runs=tuple(await job_runs.page(session, RunFilter(), RECENT_RUNS_MAX)),
-                    freshness=await look_for_stale(session, counts.now),
-                    public=tuple(await overview.public_endpoints(session, PUBLIC_SHOWN_MAX)),
-                    access=await overview.access(session),
-                )
+            # Waiting for the look of somebody else counts: when that fails, each of those behind it begins one anew.
+            async with asyncio.timeout(LOOK_TIMEOUT_S), self._lock:
+                if self._last is None or time.monotonic() - self._looked_at > REMEMBERED_S:
+                    health = await self._health.look()
+                    reports = await self._reports()
+                    self._last = _overview(health, reports, await self._stored())
+                    self._looked_at = time.monotonic()
+                return self._last
         except TimeoutError as error:
             raise StoreUnavailable(retry_after_s=2) from error
+
+    async def _stored(self) -> Stored:
+        async with self._sessions() as session:
+            counts = await overview.scheduler(session, OVERDUE_S)
+            return Stored(
+                connections=await overview.connections(session),
+                endpoints=await overview.endpoints(session),
+                scheduler=counts,
+                slots_max=await _slots_max(session),
+                runs=tuple(await job_runs.page(session, RunFilter(), RECENT_RUNS_MAX)),
+                freshness=await look_for_stale(session, counts.now),
+                public=tuple(await overview.public_endpoints(session, PUBLIC_SHOWN_MAX)),
+                access=await overview.access(session),
+            )
 
     async def _reports(self) -> list[NodeReport] | None:
         """What nodes say, null while Redis is away."""
