@@ -23,6 +23,9 @@ COST_MAX = 15
 PASSWORD_BYTES_MAX = 72
 """bcrypt reads no more than this; longer passwords are refused rather than cut."""
 
+ADMIN_PASSWORD_CHARACTERS_MIN = 8
+"""What an admin's password should have at least; consumers' are the admins' to choose."""
+
 CHECKS_QUEUED_MAX = 64
 
 _BCRYPT_FORM = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}\Z")

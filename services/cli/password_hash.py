@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from cli.subcommands import Subcommands, add_subcommand
-from qg_security.passwords import PASSWORD_BYTES_MAX, hash_password
+from qg_security.passwords import ADMIN_PASSWORD_CHARACTERS_MIN, PASSWORD_BYTES_MAX, hash_password
 
 _DETAILS = f"""\
 Asks twice on a terminal; otherwise reads one line from standard input:
@@ -16,10 +16,6 @@ quotes in a shell, and double them ($$) in a compose file. At most {PASSWORD_BYT
 
 A password is never taken as an argument: other users could see it in the process list.
 """
-
-
-PASSWORD_CHARACTERS_MIN = 8
-"""What the admin API asks of an admin's password. Here, where an operator decides, a shorter one is only warned of."""
 
 
 class PasswordUnusable(ValueError):
@@ -39,8 +35,9 @@ def run(_: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     except ValueError as error:
         print(f"querygateway: {error}", file=sys.stderr)
         return 2
-    if len(password) < PASSWORD_CHARACTERS_MIN:
-        shortest = f"an admin's should have at least {PASSWORD_CHARACTERS_MIN} characters"
+    if len(password) < ADMIN_PASSWORD_CHARACTERS_MIN:
+        # The admin API refuses it; here, where an operator decides, it is only warned of.
+        shortest = f"an admin's should have at least {ADMIN_PASSWORD_CHARACTERS_MIN} characters"
         print(f"querygateway: a short password; {shortest}", file=sys.stderr)
     print(hashed)
     return 0

@@ -7,9 +7,17 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from control_plane.input.kinds import Line, RowIdText
 from control_plane.roles import Role
+from qg_security.passwords import ADMIN_PASSWORD_CHARACTERS_MIN, PASSWORD_BYTES_MAX
 from qg_store.models import Admin
 
-Password = Annotated[str, Meta(min_length=8, max_length=72, description="8 to 72 bytes in UTF-8.")]
+Password = Annotated[
+    str,
+    Meta(
+        min_length=ADMIN_PASSWORD_CHARACTERS_MIN,
+        max_length=PASSWORD_BYTES_MAX,
+        description=f"{ADMIN_PASSWORD_CHARACTERS_MIN} to {PASSWORD_BYTES_MAX} bytes in UTF-8.",
+    ),
+]
 
 
 class AdminCreate(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from control_plane.input.kinds import uuid_or_none
 from qg_core.binding import parameter_problems
 from qg_core.errors import FieldProblem
 from qg_core.parameters import Parameter
+from qg_core.producers import snapshot_problems
 from qg_core.specs import DataStrategy, NumberStyle
 from qg_store.models import Endpoint
 
@@ -125,10 +126,10 @@ def bind_problems(binds: tuple[str, ...], declared: Mapping[str, Parameter]) -> 
 
 
 def _parameter_problems(definition: Definition) -> list[FieldProblem]:
-    problems = [
-        FieldProblem(f"param_schema.{problem.field}", problem.message)
-        for problem in parameter_problems(definition.param_schema)
-    ]
+    found = parameter_problems(definition.param_schema)
+    if definition.data_strategy is DataStrategy.SNAPSHOT:
+        found += snapshot_problems(definition.param_schema)
+    problems = [FieldProblem(f"param_schema.{problem.field}", problem.message) for problem in found]
     for name, parameter in definition.param_schema.items():
         if len(parameter.description) > PARAMETER_DESCRIPTION_LENGTH_MAX:
             problems.append(
@@ -139,13 +140,6 @@ def _parameter_problems(definition: Definition) -> list[FieldProblem]:
             )
         if parameter.enum is not None and len(parameter.enum) > ENUM_LENGTH_MAX:
             problems.append(FieldProblem(f"param_schema.{name}.enum", f"must have at most {ENUM_LENGTH_MAX} values"))
-        if definition.data_strategy is DataStrategy.SNAPSHOT and parameter.required:
-            problems.append(
-                FieldProblem(
-                    f"param_schema.{name}.required",
-                    "a snapshot is taken without a caller: its parameters must be optional, with defaults",
-                )
-            )
     return problems
 
 
