@@ -51,8 +51,8 @@ class _Watch:
                     self.bad.append(f"{path}: {error!r}")
 
 
-def _snapshot_endpoint(fleet: Fleet, admin: Admin, node: Running) -> str:
-    """A live endpoint and a snapshot of it, both answering on the node; the id of the snapshot's schedule."""
+def _make_endpoints(fleet: Fleet, admin: Admin, node: Running) -> None:
+    """A live endpoint, and one that answers from snapshots of every 10 s; both answer on the node."""
     connection = admin.connection(fleet.oracle)
     admin.endpoint("live", connection)
     endpoint = admin.endpoint(
@@ -65,7 +65,6 @@ def _snapshot_endpoint(fleet: Fleet, admin: Admin, node: Running) -> str:
     schedule = admin.make("schedules", endpoint_id=endpoint["id"], schedule_type="interval", interval_seconds=10)
     admin.make(f"schedules/{schedule['id']}/run")
     wait_until(lambda: get(node, "stored").status_code == 200, "the first snapshot is served", 30)
-    return schedule["id"]
 
 
 def _read(redis: Redis, key: str) -> bytes:
@@ -90,7 +89,7 @@ def test_a_flushed_redis_is_filled_again_without_the_control_plane(mortal: Morta
     worker.service.wait_ready()
     node.service.wait_ready()
     with fleet.admin(control_plane) as admin:
-        schedule_id = _snapshot_endpoint(fleet, admin, node)
+        _make_endpoints(fleet, admin, node)
     control_plane.kill()
     with Redis.from_url(fleet.redis_url) as redis, _Watch(node, "live?item_id=7", "stored") as watch:
         before = _bundle(redis)
@@ -111,7 +110,6 @@ def test_a_flushed_redis_is_filled_again_without_the_control_plane(mortal: Morta
         wait_until(lambda: _status(again, "stored") == 200, "a new node serves the snapshot", 20)
     assert watch.asked > 20
     assert not watch.bad, watch.bad[:5]
-    assert schedule_id
     assert worker.service.poll() is None
 
 
@@ -123,7 +121,7 @@ def test_an_outage_of_postgres_is_no_matter_for_data_planes_and_workers(mortal: 
     worker.service.wait_ready()
     node.service.wait_ready()
     with fleet.admin(control_plane) as admin:
-        _snapshot_endpoint(fleet, admin, node)
+        _make_endpoints(fleet, admin, node)
     with _Watch(node, "live?item_id=7", "stored") as watch:
         mortal.postgres.kill()
         time.sleep(_OUTAGE_S)

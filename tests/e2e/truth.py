@@ -1,8 +1,7 @@
 """What Postgres says, asked past the services."""
 
 import asyncio
-import threading
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
@@ -10,20 +9,17 @@ import asyncpg
 
 def rows(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """The rows of one statement."""
-    found: list[Sequence[Any]] = []
 
-    async def ask() -> None:
+    async def ask() -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(url)
         try:
-            found.extend(await connection.fetch(statement, *values))
+            return [tuple(row) for row in await connection.fetch(statement, *values)]
         finally:
             await connection.close()
 
     # In a thread of its own: the caller may be inside an event loop.
-    thread = threading.Thread(target=lambda: asyncio.run(ask()))
-    thread.start()
-    thread.join()
-    return [tuple(row) for row in found]
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(ask())).result()
 
 
 def one(url: str, statement: str, *values: object) -> Any:
