@@ -19,6 +19,15 @@ class AccessLogRecovered(Event, frozen=True, kw_only=True):
     away_s: float
 
 
+class AccessLogLeftAlone(Event, frozen=True, kw_only=True):
+    """An older log in STATE_DIR can't be opened or read: its events are not sent. The next start tries again."""
+
+    level: ClassVar[Level] = Level.ERROR
+
+    log_id: str
+    detail: str
+
+
 class AccessEventsDropped(Event, frozen=True, kw_only=True):
     """Access events that will never be stored.
 

@@ -1,11 +1,16 @@
 """The file behind a sequence: mapped into memory, and locked by the one process whose log this is."""
 
+import errno
 import fcntl
 import mmap
 import os
 from pathlib import Path
 
 from data_plane.access_log.sequence import COUNTER_BYTES, Cells, numbers_gone
+from qg_core.access_events import SEQUENCE_MAX
+
+TRUSTED_MAX = SEQUENCE_MAX // 2
+"""No node comes as far: a larger number is damage, and counting on from it would soon be out of range."""
 
 
 class CounterTaken(Exception):
@@ -25,14 +30,14 @@ class CounterFile:
         try:
             _lock(self._descriptor)
             if create:
-                # Written, not only made longer: a full disk must show here and not at a store into the mapping.
-                os.write(self._descriptor, bytes(COUNTER_BYTES))
+                _fill(self._descriptor)
             _check(self._descriptor)
             self._mapping = mmap.mmap(self._descriptor, COUNTER_BYTES)
+            self.cells: Cells = memoryview(self._mapping).cast("Q")
+            _check_number(max(self.numbers_gone, self.settled))
         except BaseException:
             os.close(self._descriptor)
             raise
-        self.cells: Cells = memoryview(self._mapping).cast("Q")
 
     @property
     def numbers_gone(self) -> int:
@@ -53,6 +58,17 @@ class CounterFile:
         self.cells.release()
         self._mapping.close()
         os.close(self._descriptor)
+
+
+def _fill(descriptor: int) -> None:
+    # Written, not only made longer: a full disk must show here and not at a store into the mapping.
+    if os.write(descriptor, bytes(COUNTER_BYTES)) != COUNTER_BYTES:
+        raise OSError(errno.ENOSPC, "no room for a counter")
+
+
+def _check_number(number: int) -> None:
+    if number > TRUSTED_MAX:
+        raise CounterDamaged(f"a counter at {number}")
 
 
 def _check(descriptor: int) -> None:

@@ -16,13 +16,15 @@ class DiskThread:
     (A `ThreadPoolExecutor` is joined when Python ends; this one is not.)
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, unforeseen: Callable[[Exception], None]) -> None:
+        """`unforeseen` is told, in the thread, what a posted call raised."""
+        self._unforeseen = unforeseen
         self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def post(self, call: Callable[[], object]) -> None:
-        """Run `call` soon. It must not raise."""
+        """Run `call` soon; nobody waits for it."""
         self._calls.put(call)
 
     async def run(self, call: Callable[[], ResultT]) -> ResultT:
@@ -48,4 +50,7 @@ class DiskThread:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            call()
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  # whatever it was: without this thread nothing is written again
+                self._unforeseen(error)

@@ -15,7 +15,7 @@ from data_plane.access_log.counter_file import CounterDamaged, CounterFile, Coun
 from data_plane.access_log.log import COUNTER_FILE, Chunk, Log
 from data_plane.access_log.segments import SEGMENT_BYTES_MAX, Segments, begins_after
 from qg_core.access_events import LOG_ID, LOG_ID_LENGTH
-from qg_telemetry.events import AccessEventsDropped, AccessGapFound, Observe
+from qg_telemetry.events import AccessEventsDropped, AccessGapFound, AccessLogLeftAlone, Observe
 
 DIRECTORY = "access"
 LOGS_MAX = 32
@@ -52,12 +52,7 @@ class Logs:
     def read(self) -> None:
         """Read the files of all logs, unless it was done. Seconds, when they are full. Raises `OSError`."""
         for log in self.all:
-            if not log.is_read:
-                gap, thrown_away = log.read()
-                if gap:
-                    self.gap += gap
-                    self._observe(AccessGapFound(log_id=log.log_id, events=gap))
-                self._count_dropped(thrown_away, "unreadable")
+            self._read(log)
 
     @property
     def is_read(self) -> bool:
@@ -119,20 +114,35 @@ class Logs:
             self.dropped += events
             self._observe(AccessEventsDropped(events=events, reason=reason))
 
-    def _take_over(self, path: Path) -> None:
-        """Open a log that nobody has, as an older one; one that can't be read is left alone."""
+    def _read(self, log: Log) -> None:
+        """Raises `OSError` for the current log; an older one that can't be read must not keep it from being written."""
+        if log.is_read:
+            return
         try:
-            counter = CounterFile(path / COUNTER_FILE)
-        except (OSError, CounterTaken):
+            gap, thrown_away = log.read()
+        except OSError as error:
+            if log is self.current:
+                raise
+            self.older.remove(log)
+            log.close()
+            self._leave_alone(log.log_id, error)
             return
-        except CounterDamaged:
-            # Its lines are worth sending all the same; only its numbers can't be continued.
-            with contextlib.suppress(OSError, CounterTaken, CounterDamaged):
-                (path / _BOOT_FILE).unlink(missing_ok=True)
-                (path / COUNTER_FILE).unlink()
-                self.older.append(self._log(path, CounterFile(path / COUNTER_FILE, create=True)))
-            return
-        self.older.append(self._log(path, counter))
+        if gap:
+            self.gap += gap
+            self._observe(AccessGapFound(log_id=log.log_id, events=gap))
+        self._count_dropped(thrown_away, "unreadable")
+
+    def _take_over(self, path: Path) -> None:
+        """Open a log that nobody has, as an older one; one that can't be opened is left alone."""
+        try:
+            self.older.append(self._log(path, _counter_in(path)))
+        except (CounterTaken, FileNotFoundError):
+            return  # another process has it, or has just removed it
+        except OSError as error:
+            self._leave_alone(path.name, error)
+
+    def _leave_alone(self, log_id: str, error: OSError) -> None:
+        self._observe(AccessLogLeftAlone(log_id=log_id, detail=str(error)))
 
     def _log(self, path: Path, counter: CounterFile) -> Log:
         return Log(path, counter, Segments(path, self._segment_bytes_max))
@@ -147,28 +157,41 @@ class Logs:
         return None
 
     def _begun(self) -> Log:
+        while len(self.older) >= LOGS_MAX:
+            self._give_up(self.older[0])
         log_id = secrets.token_hex(LOG_ID_LENGTH // 2)
         # Made aside and renamed when it is locked: another process sees it whole and taken, or not at all.
         aside = self._directory / f".{log_id}"
         aside.mkdir(mode=0o700)
-        try:
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(shutil.rmtree, aside, ignore_errors=True)
             (aside / _BOOT_FILE).write_text(self._boot or "", encoding="ascii")
             counter = CounterFile(aside / COUNTER_FILE, create=True)
+            undoing.callback(counter.close)
             path = aside.rename(self._directory / log_id)
-        except OSError:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        while len(self.older) >= LOGS_MAX:
-            self._give_up(self.older[0])
+            undoing.pop_all()
         return self._log(path, counter)
 
     def _give_up(self, log: Log) -> None:
+        self._read(log)
+        if log not in self.older:
+            return
         lost = 0
-        log.read()
         while log.segments.bytes:
             lost += log.segments.drop_oldest(0)[0]
         self._count_dropped(lost, "logs_max")
         self.remove(log)
+
+
+def _counter_in(path: Path) -> CounterFile:
+    """The counter of a log. Raises `OSError`, `CounterTaken`."""
+    try:
+        return CounterFile(path / COUNTER_FILE)
+    except (CounterDamaged, FileNotFoundError):
+        # Its lines are worth sending all the same; only its numbers can't be continued.
+        (path / _BOOT_FILE).unlink(missing_ok=True)
+        (path / COUNTER_FILE).unlink(missing_ok=True)
+        return CounterFile(path / COUNTER_FILE, create=True)
 
 
 def _boot_id() -> str | None:
@@ -180,7 +203,7 @@ def _boot_id() -> str | None:
 
 def _read_boot(path: Path) -> str | None:
     with contextlib.suppress(OSError):
-        return (path / _BOOT_FILE).read_text(encoding="ascii").strip()
+        return (path / _BOOT_FILE).read_text(encoding="ascii", errors="replace").strip()
     return None
 
 

@@ -8,7 +8,7 @@ from collections import deque
 import msgspec
 
 OUTSTANDING_BYTES_MAX = 8_388_608
-"""Sent and not known to be stored. It bounds what a node can fill Redis with while no worker reads."""
+"""Sent and not known to be stored. It bounds what a log can fill Redis with while no worker reads."""
 
 SEND_AGAIN_AFTER_S = 10.0
 """The watermark stood still for so long and the oldest batch is no longer in the stream: it was lost."""
@@ -17,7 +17,8 @@ SEND_AGAIN_ANYWAY_S = 600.0
 """The same while the batch still is in the stream: workers may only be slow, and a copy would not speed them up."""
 
 SEND_AGAIN_MAX_S = 300.0
-"""Where sending again does not help, it is tried at growing distances up to this."""
+SEND_AGAIN_ANYWAY_MAX_S = 21_600.0
+"""Where sending again does not help, it is tried at growing distances up to these."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -42,6 +43,7 @@ class Outbox:
         self.outstanding_bytes = 0
         self._still_since = now
         self._patience_s = SEND_AGAIN_AFTER_S
+        self._patience_anyway_s = SEND_AGAIN_ANYWAY_S
 
     @property
     def is_full(self) -> bool:
@@ -72,6 +74,7 @@ class Outbox:
             self.outstanding_bytes -= self._outstanding.popleft().bytes
         self._still_since = now
         self._patience_s = SEND_AGAIN_AFTER_S
+        self._patience_anyway_s = SEND_AGAIN_ANYWAY_S
         return True
 
     def may_be_lost(self, now: float) -> bool:
@@ -80,7 +83,7 @@ class Outbox:
 
     def is_overdue(self, now: float) -> bool:
         """It stood still for so long that everything is sent again, whatever is in the stream."""
-        return bool(self._outstanding) and now - self._still_since >= max(SEND_AGAIN_ANYWAY_S, self._patience_s)
+        return bool(self._outstanding) and now - self._still_since >= self._patience_anyway_s
 
     def send_again(self, now: float) -> None:
         """Go back to what is not stored."""
@@ -90,3 +93,4 @@ class Outbox:
         self.announced = 0
         self._still_since = now
         self._patience_s = min(self._patience_s * 2, SEND_AGAIN_MAX_S)
+        self._patience_anyway_s = min(self._patience_anyway_s * 2, SEND_AGAIN_ANYWAY_MAX_S)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from qg_core.access_events import LINE_BYTES_MAX
+from qg_core.access_events import LINE_BYTES_MAX, SEQUENCE_MAX
 
 MARK_BYTES = 65_536
 """So much of a file lies between two places that are known by number."""
@@ -85,7 +85,8 @@ def place_after(segment: Segment, number: int) -> tuple[int, int]:
     body = read_part(segment, begin, end + LINE_BYTES_MAX)
     place = 0
     while (found := expect_number(body, place)) <= number:
-        place = body.index(b"\n", place) + 1
+        # Past the end where the line has none: no number is there either.
+        place = body.find(b"\n", place) + 1 or len(body)
     return found, begin + place
 
 
@@ -113,4 +114,5 @@ def expect_number(body: bytes, offset: int) -> int:
 
 def _number_at(body: bytes, offset: int) -> int | None:
     found = _NUMBER.match(body, offset)
-    return int(found[1]) if found is not None else None
+    number = int(found[1]) if found is not None else 0
+    return number if 0 < number <= SEQUENCE_MAX else None

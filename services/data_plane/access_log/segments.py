@@ -46,8 +46,10 @@ class Segments:
 
     @property
     def last(self) -> int:
-        """The number of the last line, 0 when there is none."""
-        return self._segments[-1].last if self._segments else 0
+        """The number of the last line, 0 when there is none; also for a glance from another thread."""
+        with contextlib.suppress(IndexError):
+            return self._segments[-1].last
+        return 0
 
     def read(self) -> int:
         """Read what earlier runs left here; how many lines had to be thrown away, torn last ones not counted."""
@@ -102,7 +104,7 @@ class Segments:
         body = read_part(segment, offset, offset + bytes_max)
         # What follows the last newline: nothing, the beginning of a line, or all that is beyond `lines_max`.
         *lines, _ = body[: body.rfind(b"\n") + 1].split(b"\n", lines_max)
-        first, last = expect_number(body, 0), expect_number(lines[-1], 0)
+        first, last = expect_number(body, 0), expect_number(lines[-1] if lines else b"", 0)
         self._read_up_to = (segment, last, offset + sum(map(len, lines)) + len(lines))
         return Stretch(first, last, lines)
 

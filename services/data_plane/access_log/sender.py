@@ -69,14 +69,20 @@ class Sender:
 
     async def step(self) -> None:
         """Look how far the logs are stored, send what may be sent. Raises one of `LINK_ERRORS`, `FilesFailed`."""
-        logs = self._logs.all
-        if self._now() - self._read_at >= WATERMARK_EVERY_S:
-            for log in logs:
-                await self._follow(log)
+        follows = self._now() - self._read_at >= WATERMARK_EVERY_S
+        failed: FilesFailed | None = None
+        for log in self._logs.all:
+            try:
+                if follows:
+                    await self._follow(log)
+                if log.log_id in self._outboxes:
+                    await self._send(log, self._outboxes[log.log_id])
+            except FilesFailed as error:
+                failed = error  # told in the end: the files of one log must not hold up the others
+        if follows:
             self._read_at = self._now()
-        for log in logs:
-            if log.log_id in self._outboxes:
-                await self._send(log, self._outboxes[log.log_id])
+        if failed is not None:
+            raise failed
 
     async def _follow(self, log: Log) -> None:
         """Take the watermark; nothing of a log is sent before it was looked for once."""

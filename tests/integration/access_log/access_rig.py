@@ -41,7 +41,7 @@ class RecordingNode:
         self.ahead_s = 0.0
         self.events: list[Event] = []
         self.redis: Redis = open_link(redis_url, timeout_s=0.5)
-        self.disk = DiskThread("access-log-test")
+        self.disk = DiskThread("access-log-test", _unforeseen)
         self.logs = Logs(state_dir, bytes_max, self.events.append)
         self.sender = Sender(
             self.redis,
@@ -87,6 +87,10 @@ class RecordingNode:
 
     def told(self, event_type: type[EventT]) -> list[EventT]:
         return [found for found in self.events if isinstance(found, event_type)]
+
+
+def _unforeseen(error: Exception) -> None:
+    raise error
 
 
 class Sink:

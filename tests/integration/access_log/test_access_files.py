@@ -155,22 +155,6 @@ async def test_processes_that_share_a_directory_write_logs_of_their_own(tmp_path
         assert set(sink.rows) == {one.log_id, two.log_id}
 
 
-@pytest.mark.parametrize("damage", ["boot", "counter"])
-async def test_numbers_that_can_not_be_trusted_begin_a_new_log(tmp_path: Path, redis_url: str, damage: str) -> None:
-    async with RecordingNode(tmp_path, NOWHERE) as node:
-        node.serve(120)
-        old = node.log_id
-    (tmp_path / "access" / old / damage).write_text("another one")
-    async with RecordingNode(tmp_path, redis_url) as node, Sink(redis_url) as sink:
-        assert node.log_id != old
-        assert node.serve(30) == list(range(1, 31))
-        assert node.recorder.events_waiting == 150
-        await sink.until_persisted(old, 120)
-        await sink.until_persisted(node.log_id, 30)
-        await until(lambda: not (tmp_path / "access" / old).exists())
-        await until(lambda: node.recorder.events_waiting == 0)
-
-
 async def test_requests_that_ran_when_the_process_died_are_a_gap(tmp_path: Path, redis_url: str) -> None:
     """Also with no request since: the node says by itself that nothing will come."""
     async with RecordingNode(tmp_path, NOWHERE) as node:

@@ -3,6 +3,7 @@
 from data_plane.access_log.outbox import (
     OUTSTANDING_BYTES_MAX,
     SEND_AGAIN_AFTER_S,
+    SEND_AGAIN_ANYWAY_MAX_S,
     SEND_AGAIN_ANYWAY_S,
     SEND_AGAIN_MAX_S,
     Outbox,
@@ -65,6 +66,22 @@ def test_where_sending_again_does_not_help_it_happens_less_often() -> None:
     outbox.note_sent(sent(5), 1, now)
     outbox.note_stored(2, now)
     assert outbox.may_be_lost(now + SEND_AGAIN_AFTER_S)
+
+
+def test_what_is_still_in_the_stream_is_sent_again_less_and_less_often() -> None:
+    """Else a node would fill a Redis that no worker reads."""
+    outbox = Outbox(0)
+    now, copies = 0.0, 0
+    while now < 2 * 86_400:
+        outbox.note_sent(sent(5), 1, now)
+        now += 600
+        if outbox.is_overdue(now):
+            outbox.send_again(now)
+            copies += 1
+    assert copies == 6 + (2 * 86_400 - 600 * (2**6 - 1)) // SEND_AGAIN_ANYWAY_MAX_S
+    outbox.note_sent(sent(5), 1, now)
+    outbox.note_stored(2, now)
+    assert outbox.is_overdue(now + SEND_AGAIN_ANYWAY_S)
 
 
 def test_what_is_stored_is_never_sent_again() -> None:
