@@ -54,9 +54,12 @@ class SnapshotFiles:
         with self._lock:
             return sum(self._sizes.values())
 
-    def fits(self, size: int) -> bool:
-        """Whether `size` more bytes fit."""
-        return self.used_bytes + size <= self._bytes_max
+    def fits(self, header: SnapshotHeader, sealed_bytes: int) -> bool:
+        """Whether all of a snapshot fits; what is there of it already gives way to it."""
+        names = {self._name(header, suffix) for suffix in (*ENCODINGS, _HEADER)}
+        with self._lock:
+            used = sum(size for name, size in self._sizes.items() if name not in names)
+        return used + header.stored_bytes + sealed_bytes <= self._bytes_max
 
     def open(self) -> list[tuple[str, str]]:
         """Make the directory, drop what was half written; (endpoint id, snapshot id) of the headers found."""

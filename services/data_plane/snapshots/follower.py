@@ -13,7 +13,7 @@ from functools import partial
 
 from data_plane.catalogs.catalog import Catalog
 from data_plane.catalogs.route import Route
-from data_plane.snapshots.failures import FilesFailed
+from data_plane.snapshots.failures import DISK_FULL, FilesFailed
 from data_plane.snapshots.fetching import Fetching
 from data_plane.snapshots.files import SnapshotFiles
 from data_plane.snapshots.recall import Recall, taken
@@ -21,7 +21,7 @@ from data_plane.snapshots.rejected import Refusals
 from data_plane.snapshots.shelf import Shelf
 from qg_bundle.link import LINK_ERRORS, end_tasks
 from qg_bundle.rejections import BundleRejected, Reason
-from qg_bundle.snapshots.codec import HEADER_BYTES_MAX, rejected_snapshot
+from qg_bundle.snapshots.codec import rejected_snapshot
 from qg_bundle.snapshots.reader import SealedHeader, SnapshotReader
 from qg_core.snapshots import SnapshotHeader
 from qg_telemetry.events import Observe, SnapshotFilesFailed, UnforeseenError
@@ -65,7 +65,9 @@ class Follower:
         self._woken = asyncio.Event()
         self._opened = False
         self._open_failed = ""
-        self._version: bytes | None = None
+        self._again = True
+        """Compare with the next look, whatever the version says."""
+        self._version = b""
         self._seen: Catalog | None = None
         self._looked_at = 0.0
         self._boot: asyncio.Task[None] | None = None
@@ -117,8 +119,9 @@ class Follower:
                 await self._compare(catalog)
         except LINK_ERRORS:
             # The refresher sees and tells it; what could not be read is tried with the next tick.
-            self._version = None
+            self._again = True
         except Exception as error:  # noqa: BLE001 - a loop that ends would leave this node with old snapshots for good
+            self._again = True
             self._observe(UnforeseenError.of("snapshots", error))
 
     async def _follow(self) -> None:
@@ -147,7 +150,6 @@ class Follower:
     async def _drop_unserved(self, catalog: Catalog) -> None:
         for endpoint_id in [name for name in self._shelf.entries if name not in catalog.snapshots]:
             header = self._shelf.take(endpoint_id)
-            self._refusals.clear(endpoint_id)
             if header is not None:
                 await self._remove(header)
 
@@ -155,10 +157,15 @@ class Follower:
         """Look at what may have changed."""
         version = await self._reader.version()
         now = time.monotonic()
-        changed = version != self._version or catalog is not self._seen
+        changed = self._again or version != self._version or catalog is not self._seen
         if not changed and not self._refusals.due and now - self._looked_at < LOOK_EVERY_S:
             return
-        numbers = await self._reader.numbers_of(list(catalog.snapshots))
+        # Before the comparison: a file may turn out to be gone while it goes on.
+        self._again = False
+        takeable = [endpoint_id for endpoint_id, route in catalog.snapshots.items() if route.producer is not None]
+        numbers = await self._reader.numbers_of(takeable)
+        if self._refusals.clear_others(numbers):
+            self._on_change()
         behind = iter(
             [
                 (catalog.snapshots[endpoint_id], number)
@@ -179,7 +186,7 @@ class Follower:
             if self._refusals.clear(endpoint_id):
                 self._on_change()
             return False
-        return route.producer is not None and not self._refusals.waits(endpoint_id, number)
+        return not self._refusals.waits(endpoint_id, number)
 
     async def _take_each(self, behind: Iterator[tuple[Route, int]]) -> None:
         for route, number in behind:
@@ -221,11 +228,16 @@ class Follower:
         return True
 
     async def _make_room(self, sealed: SealedHeader) -> None:
-        """Give up plain texts, which can be made again, if that helps."""
-        if self._files.fits(sealed.header.stored_bytes + HEADER_BYTES_MAX):
+        """Give up plain texts, which can be made again, if it does not fit. Raises `FilesFailed` if that is not enough.
+
+        Before anything is fetched: whatever is refused is tried again every few seconds.
+        """
+        if self._files.fits(sealed.header, len(sealed.body)):
             return
         for header in self._shelf.plain_texts():
             await self._in_thread(partial(self._files.remove_identity, header))
+        if not self._files.fits(sealed.header, len(sealed.body)):
+            raise FilesFailed(DISK_FULL, f"{sealed.header.stored_bytes} bytes don't fit beside what is kept")
 
     async def _serve(self, header: SnapshotHeader, started: float) -> None:
         before = self._shelf.put(header)
@@ -241,7 +253,7 @@ class Follower:
 
     def _lost(self) -> None:
         """A file turned out to be gone or altered: fetch it again."""
-        self._version = None
+        self._again = True
         self._woken.set()
 
     def _tell_failed(self, failed: FilesFailed, endpoint_id: str | None) -> None:

@@ -1,7 +1,7 @@
 """Which snapshots could not be taken, why, and when to try again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import msgspec
 
@@ -55,6 +55,13 @@ class Refusals:
     def clear(self, endpoint_id: str) -> bool:
         """All is well with this one; whether it wasn't."""
         return self._refusals.pop(endpoint_id, None) is not None
+
+    def clear_others(self, endpoint_ids: Container[str]) -> bool:
+        """Nothing else can be taken any more; whether something else was refused."""
+        others = [endpoint_id for endpoint_id in self._refusals if endpoint_id not in endpoint_ids]
+        for endpoint_id in others:
+            del self._refusals[endpoint_id]
+        return bool(others)
 
     def waits(self, endpoint_id: str, number: int) -> bool:
         """Whether the same attempt failed a moment ago."""

@@ -130,6 +130,9 @@ class Shelf:
             if failed.reason != DISK_FULL:
                 raise
             entry.decode_at = time.monotonic() + DECODE_AGAIN_S
+        if self.entries.get(entry.header.endpoint_id) is not entry:
+            # Replaced meanwhile: who removed its files could not see this one yet.
+            await self._attempt(entry, lambda: self._files.remove_identity(entry.header))
 
     async def _attempt(self, entry: Entry, step: Callable[[], ResultT]) -> ResultT:
         endpoint_id = entry.header.endpoint_id

@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from data_plane.snapshots import rejected
 from qg_devstack.hand_published import HandPublished
 from tests.integration.snapshots.rig import Gateway, SnapshotNode
 
 StartNode = Callable[..., Awaitable[SnapshotNode]]
+
+
+@pytest.fixture(autouse=True)
+def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejected, "RETRY_FIRST_S", 0.05)
+    monkeypatch.setattr(rejected, "RETRY_MAX_S", 0.1)
 
 
 @pytest.fixture

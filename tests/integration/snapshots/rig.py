@@ -1,7 +1,9 @@
 """A gateway whose snapshots are made by hand, and one node's snapshots on real Redis and a real directory."""
 
+import random
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,7 @@ from data_plane.snapshots.files import DIRECTORY
 from data_plane.snapshots.parts import Snapshots
 from qg_bundle.link import open_link
 from qg_bundle.snapshots.writer import SnapshotWriter
+from qg_core.errors import SnapshotMissing
 from qg_core.producers import producer_of
 from qg_core.specs import ConnectionSpec, DataStrategy, EndpointSpec, SpecKind
 from qg_devstack.hand_published import HandPublished
@@ -34,8 +37,10 @@ from qg_security.signing import Ed25519Verifier
 from qg_security.tags import SNAPSHOT_CONTEXT, TagKeys
 from qg_security.verified_cache import VerifiedCache
 from qg_telemetry.events import Event
+from tests.support.waiting import until
 
 MIB = 1_048_576
+RANDOM = random.Random(11)
 
 
 class Gateway:
@@ -193,11 +198,44 @@ class SnapshotNode:
         """The kinds of the files there are."""
         return {path.name.split(".", 1)[1] for path in self.directory.iterdir()}
 
+    def snapshot_ids(self) -> set[str]:
+        """Of the snapshots that have files."""
+        return {path.name.split(".")[1] for path in self.directory.iterdir()}
+
     async def close(self) -> None:
         await self.snapshots.follower.close()
         await self.refresher.close()
         self.checker.close()
         await self.redis.aclose()
+
+
+async def looks_until(node: SnapshotNode, condition: Callable[[], bool]) -> None:
+    """Let the node look until that holds."""
+
+    async def holds() -> bool:
+        await node.look()
+        return condition()
+
+    await until(holds)
+
+
+async def missing(node: SnapshotNode, endpoint_id: str, encoding: str = "") -> bool:
+    """Whether the endpoint's consumers are told that there is no snapshot."""
+    try:
+        await node.answer(endpoint_id, accept_encoding=encoding)
+    except SnapshotMissing as error:
+        return int(error.headers["Retry-After"]) > 0
+    return False
+
+
+def rows_of(number: int) -> list[dict[str, int]]:
+    """The rows of a snapshot that was made without any."""
+    return [{"NUMBER": number}]
+
+
+def large_rows(size: int) -> bytes:
+    """One encoded row that does not compress."""
+    return b'{"TEXT":"%b"}' % RANDOM.randbytes(size // 2).hex().encode()
 
 
 def decoded(encoding: str, body: bytes) -> bytes:
