@@ -108,9 +108,7 @@ def test_a_client_that_leaves_a_large_answer(quiet: NodeProcess) -> None:
     connection.recv(1_000)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connection.close()
-    wait_until(
-        lambda: len([line for line in quiet.log_lines() if line.get("endpoint") == "large"]) > before, "its line"
-    )
+    wait_until(lambda: lines_of(quiet, "large") > before, "its line")
     assert quiet.get("open?n=1").status_code == 200
 
 

@@ -71,7 +71,7 @@ def test_the_time_limit_caps_every_endpoint(published: HandPublished, quiet: Nod
     started = time.monotonic()
     answer = quiet.get("slow?s=20", X_QG_Min_Revision=revision)
     assert (answer.status_code, answer.json()["code"]) == (504, "query_timeout")
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 10, "long before the query would have ended"
     revision = store(published)
     assert quiet.get("slow?s=1.3", X_QG_Min_Revision=revision).status_code == 200
 
