@@ -25,6 +25,7 @@ class Draining:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._running += 1
         if self._draining:
+            self._idle.clear()
             send = _closing(send)
         try:
             await self._app(scope, receive, send)

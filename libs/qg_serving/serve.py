@@ -1,4 +1,4 @@
-"""Listen, wait to be asked to stop, drain, stop: the life of a service in one place."""
+"""Listen, drain when asked to, stop when asked to: the life of a service in one place."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from qg_serving.asgi import AsgiApp
 from qg_serving.drain import Draining
 from qg_serving.limits import OPS_LIMITS, ListenLimits
 from qg_serving.listeners import Listener
-from qg_serving.stop_signals import StopSignals
+from qg_serving.stop_signals import DRAIN_SIGNAL, StopSignals
 
 OPS_STOP_TIMEOUT_S = 1.0
 
@@ -54,7 +54,6 @@ async def serve(
     ops_host: str,
     ops_port: int,
     shutdown_grace_s: float,
-    drain_s: float = 0.0,
     limits: ListenLimits | None = None,
     on_started: Callable[[], None] = lambda: None,
     on_drain: Callable[[str], None] = lambda _reason: None,
@@ -62,14 +61,13 @@ async def serve(
 ) -> ServeOutcome:
     """Serve `app` and `ops_app` until SIGTERM, SIGINT or `stop`; returns when both listeners are closed.
 
-    Then: `on_drain(reason)` (become not ready), `drain_s` seconds of serving on with `Connection: close` so that load
-    balancers notice, then no new connections, and running requests get what is left of `shutdown_grace_s`, which
-    counts from the signal and covers everything. A second signal skips the waiting. The ops port answers to the end.
-    Raises `AddressInUse`.
+    Then: `on_drain(reason)` (become not ready), no new connections, and running requests get `shutdown_grace_s`. A
+    second signal skips the waiting. The ops port answers to the end. SIGUSR1 comes before, where a load balancer is to
+    notice first: `on_drain("SIGUSR1")`, and everything is served on with `Connection: close`. Raises `AddressInUse`.
     """
     main = Listener(app, host, port, limits or ListenLimits())
     ops = Listener(ops_app, ops_host, ops_port, OPS_LIMITS)
-    return await _serve(app, main, ops, shutdown_grace_s, drain_s, on_started, on_drain, stop)
+    return await _serve(app, main, ops, shutdown_grace_s, on_started, on_drain, stop)
 
 
 async def serve_ops(
@@ -85,7 +83,7 @@ async def serve_ops(
 ) -> ServeOutcome:
     """The same for a service that nobody but operators calls: `work` runs beside the ops port, and is drained."""
     ops = Listener(ops_app, ops_host, ops_port, OPS_LIMITS)
-    return await _serve(work, None, ops, shutdown_grace_s, 0.0, on_started, on_drain, stop)
+    return await _serve(work, None, ops, shutdown_grace_s, on_started, on_drain, stop)
 
 
 async def _serve(
@@ -93,7 +91,6 @@ async def _serve(
     main: Listener | None,
     ops: Listener,
     shutdown_grace_s: float,
-    drain_s: float,
     on_started: Callable[[], None],
     on_drain: Callable[[str], None],
     stop: asyncio.Event | None,
@@ -104,12 +101,13 @@ async def _serve(
             if main is not None:
                 main.start()
             on_started()
-            reason = await _until_asked(signals, stop, main, ops)
-            started = time.monotonic()
-            deadline = started + shutdown_grace_s
+            reason = await _until_asked(signals, signals.drained, stop, main, ops)
             work.start_draining()
             on_drain(reason)
-            await _unless(signals.urged, asyncio.sleep(min(drain_s, shutdown_grace_s)))
+            if reason == DRAIN_SIGNAL.name:
+                reason = await _until_asked(signals, None, stop, main, ops)
+            started = time.monotonic()
+            deadline = started + shutdown_grace_s
             if main is not None:
                 await _unless(signals.urged, main.stop(deadline - time.monotonic()))
             await _unless(signals.urged, work.idle(deadline - time.monotonic()))
@@ -121,19 +119,28 @@ async def _serve(
     return ServeOutcome(reason=reason, requests_dropped=work.running, drain_ms=round(drain_ms, 1))
 
 
-async def _until_asked(signals: StopSignals, stop: asyncio.Event | None, main: Listener | None, ops: Listener) -> str:
+async def _until_asked(
+    signals: StopSignals,
+    drained: asyncio.Event | None,
+    stop: asyncio.Event | None,
+    main: Listener | None,
+    ops: Listener,
+) -> str:
+    """Wait for a reason to stop or, with `drained`, to drain."""
     loop = asyncio.get_running_loop()
-    asked = loop.create_task(signals.asked.wait())
-    waiting: list[asyncio.Task[Any]] = [asked]
-    if stop is not None:
-        waiting.append(loop.create_task(stop.wait()))
+    events = [event for event in (signals.asked, stop, drained) if event is not None]
+    waiting: list[asyncio.Task[Any]] = [loop.create_task(event.wait()) for event in events]
     listening = [listener.serving for listener in (main, ops) if listener is not None]
-    done, _ = await asyncio.wait([*waiting, *listening], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([*waiting, *listening], return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
-    if asked in done:
+    if signals.asked.is_set():
         return signals.name
-    return "stopped" if stop is not None and stop.is_set() else "listener_broken"
+    if stop is not None and stop.is_set():
+        return "stopped"
+    if drained is not None and drained.is_set():
+        return DRAIN_SIGNAL.name
+    return "listener_broken"
 
 
 async def _unless(urged: asyncio.Event, work: Coroutine[Any, Any, Any]) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from cli import key_material, migration, password_hash, service_start
+from cli import drain, key_material, migration, password_hash, service_start
 from qg_core.environment import SettingsInvalid
 
 EXIT_FAILED = 1
@@ -23,7 +23,7 @@ QueryGateway turns Oracle SQL queries into authenticated, versioned REST endpoin
 _EPILOG = """\
 A new installation: `keys new` for the keys, `hash-password` for the first admin,
 `migrate` once per release, then `control-plane` and as many `data-plane` and `worker` as
-needed.
+needed; `drain` before one of them is stopped behind a load balancer.
 
 Everything is set by environment variables. Each subcommand's --help names those that
 matter most; docs/settings.md has all of them. A secret X may come as a file: X_FILE.
@@ -64,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
         service_start.add_control_plane,
         service_start.add_data_plane,
         service_start.add_worker,
+        drain.add_to,
         migration.add_to,
         key_material.add_to,
         password_hash.add_to,

@@ -56,7 +56,7 @@ async def _serve(control_plane: ControlPlane, settings: Settings, observer: Obse
 
     def on_drain(reason: str) -> None:
         draining.append(reason)
-        observer(ServiceDraining(signal=reason, drain_s=0.0))
+        observer(ServiceDraining(signal=reason))
 
     observer.metrics.bind("qg_ready", lambda: float(ready()[0]))
     observer.metrics.bind("qg_requests_running", lambda: app.running)

@@ -214,7 +214,7 @@ class Node:
     def _drain(self, reason: str) -> None:
         self._draining = True
         self.refresher.drain()
-        self._observe(ServiceDraining(signal=reason, drain_s=0.0))
+        self._observe(ServiceDraining(signal=reason))
 
 
 def _bind_states(metrics: Metrics, node: Node) -> None:

@@ -230,4 +230,4 @@ class Worker:
         self._draining = True
         # A wake-up that this worker takes now would be lost for the others.
         self._ending = asyncio.create_task(self.waking.close())
-        self._observe(ServiceDraining(signal=reason, drain_s=0.0))
+        self._observe(ServiceDraining(signal=reason))

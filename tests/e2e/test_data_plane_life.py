@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.main import main as cli_main
 from qg_core.parameters import Parameter, ParameterType
 from qg_core.specs import MethodType
 from qg_devstack.hand_published import HandPublished, integer_parameter
@@ -140,6 +141,49 @@ def test_a_running_query_ends_before_the_node_does(published: HandPublished, sta
     assert node.process.wait(15) == 0
     events = [line["event"] for line in node.log_lines()]
     assert events.index("service_draining") < events.index("request_served") < events.index("service_stopped")
+
+
+def test_no_request_fails_while_a_node_drains_and_stops(published: HandPublished, start_node: StartNode) -> None:
+    """Clients do what HTTP says: after `Connection: close` they connect again, to where the balancer sends them."""
+    asyncio.run(published.publish())
+    node, other = start_node(), start_node("b")
+    leaving = threading.Event()
+    failed: list[str] = []
+    served = [0]
+
+    def call() -> None:
+        while not leaving.is_set() or served[0] < 100:
+            ready = httpx.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 200
+            with httpx.Client(base_url=f"http://127.0.0.1:{(node if ready else other).port}", timeout=20) as client:
+                closed = False
+                while not closed and not leaving.is_set():
+                    answer = client.get("/api/v1/data/open?n=1")
+                    closed = answer.headers.get("connection") == "close"
+                    served[0] += 1
+                    if answer.status_code != 200:
+                        failed.append(answer.text)
+            if not ready:
+                return
+
+    def call_and_tell() -> None:
+        try:
+            call()
+        except httpx.HTTPError as error:
+            failed.append(repr(error))
+
+    callers = [threading.Thread(target=call_and_tell) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    wait_until(lambda: served[0] >= 100, "there is load")
+    assert cli_main(["drain", "--pid", str(node.process.pid), "--seconds", "1"], {}) == 0
+    assert wait_for_status(node, "open?n=1", 200).headers["connection"] == "close"
+    assert httpx.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 503
+    node.process.send_signal(signal.SIGTERM)
+    assert node.process.wait(15) == 0
+    leaving.set()
+    for caller in callers:
+        caller.join(20)
+    assert failed == []
 
 
 def test_a_thousand_clients_that_leave(published: HandPublished, start_node: StartNode) -> None:

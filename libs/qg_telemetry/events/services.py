@@ -29,10 +29,9 @@ class StartFailed(Event, frozen=True, kw_only=True):
 
 
 class ServiceDraining(Event, frozen=True, kw_only=True):
-    """Was asked to stop: not ready any more, still serving for `drain_s` seconds."""
+    """Was asked to drain (SIGUSR1) or to stop: not ready any more; after SIGUSR1 everything is served on."""
 
     signal: str
-    drain_s: float
 
 
 class ServiceStopped(Event, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """A service process for the tests.
 
-`python served_process.py <port> <ops port> <grace s> <drain s> <connections> <idle ms>`
+`python served_process.py <port> <ops port> <grace s> <connections> <idle ms>`
 """
 
 import asyncio
@@ -75,7 +75,7 @@ async def ops(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, 200 if READY["value"] else 503, b"ops")
 
 
-async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connections_max: int, idle_ms: int) -> None:
+async def main(port: int, ops_port: int, grace_s: float, connections_max: int, idle_ms: int) -> None:
     def drain(reason: str) -> None:
         READY["value"] = False
         say(f"draining {reason}")
@@ -88,7 +88,6 @@ async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connect
         ops_host="127.0.0.1",
         ops_port=ops_port,
         shutdown_grace_s=grace_s,
-        drain_s=drain_s,
         limits=ListenLimits(connections_max=connections_max, idle_timeout_ms=idle_ms),
         on_started=lambda: say("started"),
         on_drain=drain,
@@ -99,7 +98,7 @@ async def main(port: int, ops_port: int, grace_s: float, drain_s: float, connect
 if __name__ == "__main__":
     numbers = [float(text) for text in sys.argv[1:]]
     try:
-        run(main(int(numbers[0]), int(numbers[1]), numbers[2], numbers[3], int(numbers[4]), int(numbers[5])))
+        run(main(int(numbers[0]), int(numbers[1]), numbers[2], int(numbers[3]), int(numbers[4])))
     except AddressInUse as error:
         say(f"refused {error}")
         sys.exit(3)

@@ -24,11 +24,9 @@ StartServed = Callable[..., "Served"]
 class Served:
     """One started process, its ports and the lines it has printed."""
 
-    def __init__(
-        self, port: int, ops_port: int, *, grace_s: float, drain_s: float, connections_max: int, idle_ms: int
-    ) -> None:
+    def __init__(self, port: int, ops_port: int, *, grace_s: float, connections_max: int, idle_ms: int) -> None:
         self.port, self.ops_port = port, ops_port
-        arguments = [port, ops_port, grace_s, drain_s, connections_max, idle_ms]
+        arguments = [port, ops_port, grace_s, connections_max, idle_ms]
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPT), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -71,15 +69,12 @@ def start() -> Iterator[StartServed]:
     def start_one(
         *,
         grace_s: float = 5,
-        drain_s: float = 0,
         connections_max: int = 64,
         idle_ms: int = 75_000,
         ports: tuple[int, int] | None = None,
     ) -> Served:
         port, ops_port = ports or (free_port(), free_port())
-        served = Served(
-            port, ops_port, grace_s=grace_s, drain_s=drain_s, connections_max=connections_max, idle_ms=idle_ms
-        )
+        served = Served(port, ops_port, grace_s=grace_s, connections_max=connections_max, idle_ms=idle_ms)
         started.append(served)
         return served
 
@@ -134,17 +129,18 @@ def test_a_port_in_use_is_refused_instead_of_shared(start: StartServed) -> None:
     assert second.process.wait(TIMEOUT_S) == 3
 
 
-def test_sigterm_drains_then_stops(start: StartServed) -> None:
-    served = answering(start(grace_s=10, drain_s=1.0))
+def test_sigusr1_drains_and_sigterm_stops(start: StartServed) -> None:
+    served = answering(start(grace_s=10))
     kept, idle, slow = served.connect(), served.connect(), served.connect()
     assert b"connection: close" not in served.ask("/", connection=kept).lower()
     assert b"200" in served.ask("/", connection=idle)
     slow.sendall(b"GET /sleep/2 HTTP/1.1\r\nhost: x\r\n\r\n")
     served.wait_for("sleeping /sleep/2")
 
-    served.process.send_signal(signal.SIGTERM)
-    served.wait_for("draining SIGTERM")
-    # draining: not ready, still serving, telling clients to go
+    served.process.send_signal(signal.SIGUSR1)
+    served.wait_for("draining SIGUSR1")
+    # draining: not ready, still serving, telling clients to go; a second word changes nothing
+    served.process.send_signal(signal.SIGUSR1)
     assert b" 503 " in served.ask("/", port=served.ops_port)
     answer = served.ask("/", connection=kept).lower()
     assert b" 200 " in answer
@@ -153,6 +149,7 @@ def test_sigterm_drains_then_stops(start: StartServed) -> None:
     assert kept.recv(10) == b""
     assert b" 200 " in served.ask("/")
     # then no new connection, the idle one closed, the running request finished
+    served.process.send_signal(signal.SIGTERM)
     assert idle.recv(10) == b""
     assert b" 200 " in slow.recv(65536)
     assert "dropped=0" in served.wait_for("outcome SIGTERM")
@@ -175,7 +172,10 @@ def test_a_request_that_outlasts_the_grace_period_is_dropped_and_counted(start: 
 
 
 def test_a_second_signal_skips_the_waiting(start: StartServed) -> None:
-    served = answering(start(grace_s=60, drain_s=60))
+    served = answering(start(grace_s=60))
+    stuck = served.connect()
+    stuck.sendall(b"GET /sleep/60 HTTP/1.1\r\nhost: x\r\n\r\n")
+    served.wait_for("sleeping")
     served.process.send_signal(signal.SIGTERM)
     served.wait_for("draining")
     served.process.send_signal(signal.SIGINT)

@@ -26,7 +26,7 @@ from worker.settings import VARIABLES as WORKER
 
 TIMEOUT_S = 60.0
 COMMAND = [sys.executable, "-m", "cli.main"]
-SUBCOMMANDS = ["control-plane", "data-plane", "worker", "migrate", "keys", "hash-password"]
+SUBCOMMANDS = ["control-plane", "data-plane", "worker", "drain", "migrate", "keys", "hash-password"]
 
 
 def run(
