@@ -85,13 +85,15 @@ bench: $(STAMP) ## Compare the data plane with a bare Granian + oracledb applica
 ##@ Keep it
 
 .PHONY: lock
-lock: $(STAMP) ## Resolve both lock files again from pyproject.toml; versions that still fit stay
-	@for lock in requirements.lock requirements-dev.lock; do \
-		groups=$$([ $$lock = requirements.lock ] || echo "--group dev"); \
+lock: $(STAMP) ## Resolve the lock files again from pyproject.toml; versions that still fit stay
+	@resolve() { \
 		$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-			--python-version 3.11 pyproject.toml $$groups --output-file $$lock; \
-		echo "$$lock: $$(grep -c == $$lock) packages"; \
-	done
+			--python-version 3.11 pyproject.toml "$${@:2}" --output-file "$$1"; \
+		echo "$$1: $$(grep -c == "$$1") packages"; \
+	}; \
+	resolve requirements.lock; \
+	resolve requirements-otel.lock --extra otel; \
+	resolve requirements-dev.lock --extra otel --group dev
 
 .PHONY: clean
 clean: ## Remove caches and what `make dev` left (.venv stays)
@@ -109,3 +111,6 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(PYTHON_IN_VENV) -m pip install --quiet --require-hashes --no-compile --only-binary :all: -r requirements-dev.lock; \
 	$(PYTHON_IN_VENV) -m pip install --quiet --no-deps --no-build-isolation -e .; \
 	touch $(STAMP)
+
+# What ships: images, chart, supply chain; a file for each.
+-include $(sort $(wildcard make/*.mk))
