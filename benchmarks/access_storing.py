@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from redis.exceptions import RedisError
 
+from qg_bundle import keys
 from qg_bundle.access import reader
-from qg_bundle.access.codec import decode_batch
+from qg_bundle.access.codec import decode_batch, persisted_value
 from qg_bundle.link import open_link
 from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 
@@ -45,7 +46,11 @@ async def _take(redis_url: str, seal_key: str, stopping: threading.Event) -> Non
                 header = decode_batch(batch_tags, entry.fields).header
                 persisted[header.log_id] = max(header.last, persisted.get(header.log_id, 0))
             await reader.settle(redis, [entry.id for entry in entries])
-            await reader.put_persisted(redis, persisted_tags, persisted)
+            if persisted:
+                marks = {
+                    log_id: persisted_value(persisted_tags, log_id, number) for log_id, number in persisted.items()
+                }
+                await redis.hset(keys.ACCESS_PERSISTED, mapping=marks)  # type: ignore[misc]  # redis-py: sync or async
             await asyncio.sleep(EVERY_S)
     except RedisError:
         if not stopping.is_set():

@@ -1,17 +1,17 @@
-"""The worker's side of the access stream: reads batches as one of a group, settles them, says how far logs are stored.
+"""The worker's side of the access stream: reads batches as one of a group, settles them, keeps the group in order.
 
 Everything raises one of `link.LINK_ERRORS`. What comes back is unverified: `codec.decode_batch` verifies it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from qg_bundle import keys
-from qg_bundle.access.codec import BODY_BYTES_MAX, HEADER_BYTES_MAX, TAG_BYTES, persisted_value
-from qg_core.signatures import Tagger
+from qg_bundle.access.codec import BODY_BYTES_MAX, HEADER_BYTES_MAX, TAG_BYTES
+from qg_bundle.access.places import unlink_unless
 
 RESPONSE_BYTES_MAX = 8_388_608
 """What one answer of the stream may bring (`open_link`): entries that nodes write are a twentieth of it."""
@@ -35,13 +35,23 @@ end
 return dropped
 """
 
-# One step: what has become right meanwhile stays.
-_UNLINK_UNLESS = """
-local kind = redis.call('TYPE', KEYS[1])['ok']
-if kind ~= ARGV[1] and kind ~= 'none' then
-  return redis.call('UNLINK', KEYS[1])
+# In a script: a consumer that reads something just before it is deleted would lose it, since nobody else would ever
+# see the entry as pending.
+_FORGET_CONSUMERS = """
+local found = redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+for _, consumer in ipairs(found) do
+  local about = {}
+  for i = 1, #consumer, 2 do about[consumer[i]] = consumer[i + 1] end
+  if about['pending'] == 0 and (about['idle'] >= tonumber(ARGV[2]) or about['name'] == ARGV[3]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], about['name'])
+  end
 end
-return 0
+"""
+
+# The id only: the entry itself may be a quarter of a megabyte.
+_BACKLOG = """
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+return {redis.call('XLEN', KEYS[1]), first[1] and first[1][1] or '', redis.call('TIME')[1]}
 """
 
 
@@ -50,6 +60,13 @@ class StreamEntry(msgspec.Struct, frozen=True):
 
     id: bytes
     fields: dict[bytes, bytes]
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """What is waiting: entries in the stream, and the age of the oldest one in seconds by Redis' clock."""
+
+    entries: int = 0
+    oldest_age_s: float = 0.0
 
 
 async def make_group(redis: Redis) -> None:
@@ -87,19 +104,28 @@ async def drop_oversized(redis: Redis) -> int:
     return int(dropped)
 
 
-async def clear_unless_stream(redis: Redis) -> bool:
-    """Take away what somebody put in the stream's place; whether there was something. Nodes send again."""
-    return await _unlink_unless(redis, keys.ACCESS, "stream")
+async def clear_unless_stream(redis: Redis) -> None:
+    """Take away what somebody put in the stream's place. Nodes send again."""
+    await unlink_unless(redis, keys.ACCESS, "stream")
 
 
-async def clear_unless_hash(redis: Redis) -> bool:
-    """The same in the place of the watermarks, which stand in Postgres."""
-    return await _unlink_unless(redis, keys.ACCESS_PERSISTED, "hash")
+async def forget_consumers(redis: Redis, *, idle_ms: int, also: str = "") -> None:
+    """Forget consumers that have nothing pending and are silent for `idle_ms`; the one named `also` at once.
+
+    Raises `ResponseError` when there is no group, or no stream.
+    """
+    await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+        "EVAL", _FORGET_CONSUMERS, 1, keys.ACCESS, keys.ACCESS_GROUP, idle_ms, also
+    )
 
 
-async def _unlink_unless(redis: Redis, key: str, kind: str) -> bool:
-    removed = await redis.execute_command("EVAL", _UNLINK_UNLESS, 1, key, kind)  # type: ignore[no-untyped-call]  # redis-py: untyped
-    return bool(removed)
+async def backlog(redis: Redis) -> Backlog:
+    """What is in the stream now."""
+    entries, first, now_s = await redis.execute_command("EVAL", _BACKLOG, 1, keys.ACCESS)  # type: ignore[no-untyped-call]  # redis-py: untyped
+    if not first:
+        return Backlog()
+    age_s = int(now_s) - int(first.partition(b"-")[0]) / 1_000
+    return Backlog(entries=int(entries), oldest_age_s=max(age_s, 0.0))
 
 
 async def settle(redis: Redis, ids: Sequence[bytes]) -> None:
@@ -110,23 +136,6 @@ async def settle(redis: Redis, ids: Sequence[bytes]) -> None:
     pipe.xack(keys.ACCESS, keys.ACCESS_GROUP, *ids)
     pipe.xdel(keys.ACCESS, *ids)
     await pipe.execute()
-
-
-async def put_persisted(redis: Redis, tags: Tagger, persisted: Mapping[str, int]) -> None:
-    """Say how far each of these logs is stored (log id -> sequence)."""
-    if persisted:
-        values = {log_id: persisted_value(tags, log_id, sequence) for log_id, sequence in persisted.items()}
-        pipe = redis.pipeline(transaction=False)
-        pipe.hset(keys.ACCESS_PERSISTED, mapping=values)
-        await pipe.execute()
-
-
-async def forget_persisted(redis: Redis, log_ids: Sequence[str]) -> None:
-    """Drop the watermarks of logs that are long silent."""
-    if log_ids:
-        pipe = redis.pipeline(transaction=False)
-        pipe.hdel(keys.ACCESS_PERSISTED, *log_ids)
-        await pipe.execute()
 
 
 def _entries(found: Sequence[tuple[bytes, dict[bytes, bytes] | None]]) -> list[StreamEntry]:

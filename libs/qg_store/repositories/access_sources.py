@@ -12,14 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from qg_store.models import AccessSource
 
 
-class Watermark(msgspec.Struct, frozen=True):
-    """All sequence numbers of a log up to `persisted` are settled, `lost` of them by giving them up."""
-
-    log_id: str
-    persisted: int
-    lost: int
-
-
 class SourceState(msgspec.Struct, frozen=True):
     """What is known of one log; see `AccessSource`. `stored` are `(first, last)`, both included, in order."""
 
@@ -64,12 +56,10 @@ async def save(session: AsyncSession, nodes: Mapping[str, str], states: Mapping[
         )
 
 
-async def watermarks(session: AsyncSession) -> list[Watermark]:
-    """All logs, by id."""
-    rows = await session.execute(
-        select(AccessSource.log_id, AccessSource.persisted, AccessSource.lost).order_by(AccessSource.log_id)
-    )
-    return [Watermark(*row) for row in rows]
+async def watermarks(session: AsyncSession) -> dict[str, int]:
+    """Log id -> the number up to which all are settled, of all logs of which something is."""
+    rows = await session.execute(select(AccessSource.log_id, AccessSource.persisted).where(AccessSource.persisted > 0))
+    return {row.log_id: row.persisted for row in rows}
 
 
 async def prune(session: AsyncSession, days: int) -> list[str]:

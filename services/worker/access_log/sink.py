@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from redis.asyncio import Redis
 
-from qg_bundle.access.reader import forget_persisted
+from qg_bundle.access.persisted import forget_watermarks
 from qg_bundle.link import LINK_ERRORS
 from qg_core.signatures import Tagger
 from qg_store.engine import SessionFactory
@@ -18,7 +18,7 @@ from worker.access_log.consumer import Consumer
 from worker.access_log.partitions import Partitions
 from worker.access_log.stream import EntryStream
 from worker.access_log.tally import Tally
-from worker.access_log.watermarks import Watermarks
+from worker.access_log.watermarks import Put, Watermarks
 from worker.supervised import Supervised
 
 GATHER_S = 0.1
@@ -143,20 +143,18 @@ class AccessSink:
     async def _sweep(self) -> None:
         """Put again what Redis lost of the watermarks, look how much waits, forget consumers that are gone."""
         async with self._sessions() as session:
-            marks = await access_sources.watermarks(session)
-        persisted = {mark.log_id: mark.persisted for mark in marks if mark.persisted > 0}
+            persisted = await access_sources.watermarks(session)
+        put = await self._watermarks.publish(persisted)
         # What another worker has just committed it is about to publish itself: that is no loss.
-        known = {log_id: sequence for log_id, sequence in persisted.items() if log_id in self._swept}
+        missing = sum(why is Put.MISSING and log_id in self._swept for log_id, why in put.items())
+        altered = sum(why is Put.ALTERED for why in put.values())
         self._swept = frozenset(persisted)
-        put = await self._watermarks.publish(known)
-        others = await self._watermarks.publish(persisted)
-        altered = put.altered + others.altered
-        if put.missing or altered:
-            self._observe(AccessWatermarksRestored(missing=put.missing, altered=altered))
+        if missing or altered:
+            self._observe(AccessWatermarksRestored(missing=missing, altered=altered))
         await self._stream.forget_consumers()
         self._tally.backlog = await self._stream.backlog()
 
     async def _keep_partitions(self) -> None:
         await self._partitions.make_ahead()
         forgotten = await self._partitions.remove_aged()
-        await forget_persisted(self._redis, forgotten)
+        await forget_watermarks(self._redis, forgotten)

@@ -5,15 +5,12 @@ of life any other consumer takes it over. So a worker may die at any point.
 """
 
 import secrets
-from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from qg_bundle import keys
 from qg_bundle.access import reader
-from qg_bundle.access.reader import StreamEntry
+from qg_bundle.access.reader import Backlog, StreamEntry
 
 CONSUMER_IDLE_MAX_S = 60.0
 """How long a consumer without pending entries is silent before it is forgotten."""
@@ -27,39 +24,10 @@ BLOCK_MS = 1_000
 CONSUMER_NAME_LENGTH_MAX = 100
 
 _WRONG_TYPE = "WRONGTYPE"
-"""How Redis says that something else stands where the stream or the watermarks belong."""
+"""How Redis says that something else stands where the stream belongs."""
 
 _GONE = ("NOGROUP", "UNBLOCKED")
 """How Redis says that the stream or its group vanished: after a flush, also in the middle of a wait."""
-
-# In a script: a consumer that reads something just before it is deleted would lose it, since nobody else would ever
-# see the entry as pending.
-_FORGET_CONSUMERS = """
-local found = redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
-local forgotten = 0
-for _, consumer in ipairs(found) do
-  local about = {}
-  for i = 1, #consumer, 2 do about[consumer[i]] = consumer[i + 1] end
-  if about['pending'] == 0 and (about['idle'] >= tonumber(ARGV[2]) or about['name'] == ARGV[3]) then
-    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], about['name'])
-    forgotten = forgotten + 1
-  end
-end
-return forgotten
-"""
-
-# The id only: the entry itself may be a quarter of a megabyte.
-_BACKLOG = """
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-return {redis.call('XLEN', KEYS[1]), first[1] and first[1][1] or '', redis.call('TIME')[1]}
-"""
-
-
-class Backlog(msgspec.Struct, frozen=True):
-    """What is waiting: entries in the stream, and the age of the oldest one in seconds by Redis' clock."""
-
-    entries: int = 0
-    oldest_age_s: float = 0.0
 
 
 class EntryStream:
@@ -107,26 +75,17 @@ class EntryStream:
             await self._make_group_after(error)
             return 0
 
-    async def forget_consumers(self, *, also_this: bool = False) -> int:
+    async def forget_consumers(self, *, also_this: bool = False) -> None:
         """Forget consumers that are silent and have nothing pending; `also_this` one when it has nothing pending."""
-        limit_ms = int(CONSUMER_IDLE_MAX_S * 1_000)
+        idle_ms = int(CONSUMER_IDLE_MAX_S * 1_000)
         try:
-            this = self.consumer if also_this else ""
-            return int(await self._run(_FORGET_CONSUMERS, keys.ACCESS_GROUP, limit_ms, this))
+            await reader.forget_consumers(self._redis, idle_ms=idle_ms, also=self.consumer if also_this else "")
         except ResponseError as error:
             await self._make_group_after(error)
-            return 0
 
     async def backlog(self) -> Backlog:
         """What is in the stream now."""
-        entries, first, now_s = await self._run(_BACKLOG)
-        if not first:
-            return Backlog()
-        age_s = int(now_s) - int(first.partition(b"-")[0]) / 1_000
-        return Backlog(entries=int(entries), oldest_age_s=max(age_s, 0.0))
-
-    async def _run(self, script: str, *arguments: str | int) -> Any:
-        return await self._redis.execute_command("EVAL", script, 1, keys.ACCESS, *arguments)  # type: ignore[no-untyped-call]  # redis-py: untyped
+        return await reader.backlog(self._redis)
 
     async def _make_group_after(self, error: ResponseError) -> None:
         """The group begins with the first entry: what nodes sent while there was none is as good as the rest."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from qg_bundle.access.reader import Backlog
 from qg_telemetry.metrics.states import Reader
-from worker.access_log.stream import Backlog
 
 
 class Tally:

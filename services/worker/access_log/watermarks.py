@@ -3,65 +3,33 @@
 A watermark never moves back: two workers may come here in another order than they committed.
 """
 
-from collections.abc import Mapping, Sequence
+import enum
+from collections.abc import Mapping
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from qg_bundle import keys
-from qg_bundle.access.codec import PERSISTED_BYTES_MAX, PersistedRefused, persisted_value, read_persisted
-from qg_bundle.access.reader import clear_unless_hash
+from qg_bundle.access.codec import PersistedRefused, persisted_value, read_persisted
+from qg_bundle.access.persisted import (
+    Replacement,
+    clear_unless_watermarks,
+    read_watermarks,
+    replace_watermarks,
+)
 from qg_core.signatures import Tagger
 
 TRIES_MAX = 3
 LOGS_PER_CALL = 500
 
-# What is too long for a watermark is never sent: a mark that does not verify stands for it.
-_FOUND = """
-local function watermark(log)
-  local length = redis.call('HSTRLEN', KEYS[1], log)
-  if length > tonumber(ARGV[1]) then
-    return 'too long'
-  end
-  return length > 0 and redis.call('HGET', KEYS[1], log) or ''
-end
-"""
 
-_READ = (
-    _FOUND
-    + """
-local found = {}
-for i = 2, #ARGV do
-  found[#found + 1] = watermark(ARGV[i])
-end
-return found
-"""
-)
+class Put(enum.Enum):
+    """Why a watermark was put."""
 
-# Triplets of log id, the value that was seen ('' for none) and the new one; whatever changed meanwhile is left alone.
-_REPLACE = (
-    _FOUND
-    + """
-local left = {}
-for i = 2, #ARGV, 3 do
-  if watermark(ARGV[i]) == ARGV[i + 1] then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
-  else
-    left[#left + 1] = ARGV[i]
-  end
-end
-return left
-"""
-)
-
-
-class Published(msgspec.Struct, frozen=True):
-    """What was put: `moved` logs had a smaller watermark or none, `altered` one that no worker wrote."""
-
-    moved: int = 0
-    missing: int = 0
-    altered: int = 0
+    MOVED = enum.auto()
+    """A smaller one was there."""
+    MISSING = enum.auto()
+    ALTERED = enum.auto()
+    """One was there that no worker wrote."""
 
 
 class Watermarks:
@@ -71,56 +39,52 @@ class Watermarks:
         self._redis = redis
         self._tags = tags
 
-    async def publish(self, persisted: Mapping[str, int]) -> Published:
-        """Say how far these logs are stored (log id -> sequence). Raises one of `link.LINK_ERRORS`."""
+    async def publish(self, persisted: Mapping[str, int]) -> dict[str, Put]:
+        """Say how far these logs are stored (log id -> sequence); those that had to be put, and why.
+
+        Raises one of `link.LINK_ERRORS`.
+        """
         logs = sorted(persisted)
-        moved = missing = altered = 0
+        put: dict[str, Put] = {}
         for start in range(0, len(logs), LOGS_PER_CALL):
             left = {log_id: persisted[log_id] for log_id in logs[start : start + LOGS_PER_CALL]}
             for _ in range(TRIES_MAX):
                 if not left:
                     break
                 left, some = await self._publish_some(left)
-                moved, missing, altered = moved + some.moved, missing + some.missing, altered + some.altered
-        return Published(moved, missing, altered)
+                put |= some
+        return put
 
-    async def _publish_some(self, persisted: dict[str, int]) -> tuple[dict[str, int], Published]:
+    async def _publish_some(self, persisted: dict[str, int]) -> tuple[dict[str, int], dict[str, Put]]:
         """One try; the logs whose watermark changed under our hands, and what was put."""
         try:
-            seen = await self._read(list(persisted))
+            seen = await read_watermarks(self._redis, list(persisted))
         except ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            await clear_unless_hash(self._redis)
-            return persisted, Published()
-        triplets: list[str | bytes] = []
-        kinds: dict[str, str] = {}
-        for log_id, value in seen.items():
-            kind = self._kind(log_id, value, persisted[log_id])
-            if kind is not None:
-                kinds[log_id] = kind
-                triplets += [log_id, value or b"", persisted_value(self._tags, log_id, persisted[log_id])]
-        if not triplets:
-            return {}, Published()
-        answer = await self._run(_REPLACE, triplets)
-        left = {log_id.decode(): persisted[log_id.decode()] for log_id in answer}
-        put = [kind for log_id, kind in kinds.items() if log_id not in left]
-        return left, Published(put.count("moved"), put.count("missing"), put.count("altered"))
-
-    async def _read(self, logs: list[str]) -> dict[str, bytes | None]:
-        return {log_id: value or None for log_id, value in zip(logs, await self._run(_READ, logs), strict=True)}
-
-    async def _run(self, script: str, arguments: Sequence[str | bytes]) -> list[bytes]:
-        found: list[bytes] = await self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-            "EVAL", script, 1, keys.ACCESS_PERSISTED, PERSISTED_BYTES_MAX, *arguments
+            await clear_unless_watermarks(self._redis)
+            return persisted, {}
+        put = {
+            log_id: reason
+            for log_id, value in seen.items()
+            if (reason := self._reason(log_id, value, persisted[log_id])) is not None
+        }
+        if not put:
+            return {}, {}
+        left = await replace_watermarks(
+            self._redis,
+            [
+                Replacement(log_id, seen[log_id], persisted_value(self._tags, log_id, persisted[log_id]))
+                for log_id in put
+            ],
         )
-        return found
+        return {log_id: persisted[log_id] for log_id in left}, {each: put[each] for each in put.keys() - left}
 
-    def _kind(self, log_id: str, value: bytes | None, sequence: int) -> str | None:
+    def _reason(self, log_id: str, value: bytes, sequence: int) -> Put | None:
         """Why the watermark must be put, null when it says as much already."""
-        if value is None:
-            return "missing"
+        if not value:
+            return Put.MISSING
         try:
-            return "moved" if read_persisted(self._tags, log_id, value) < sequence else None
+            return Put.MOVED if read_persisted(self._tags, log_id, value) < sequence else None
         except PersistedRefused:
-            return "altered"
+            return Put.ALTERED

@@ -14,7 +14,7 @@ from data_plane.access_log.recorder import Recorder
 from data_plane.access_log.sender import Sender
 from qg_bundle import keys
 from qg_bundle.access import reader
-from qg_bundle.access.codec import decode_batch
+from qg_bundle.access.codec import decode_batch, persisted_value
 from qg_bundle.link import open_link
 from qg_core.access_events import AccessEvent, decode_event
 from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
@@ -124,7 +124,9 @@ class Sink:
             self.entries += 1
             self.received += len(numbers)
         await reader.settle(self.redis, [entry.id for entry in entries])
-        await reader.put_persisted(self.redis, PERSISTED_TAGS, {log_id: self.persisted(log_id) for log_id in self.base})
+        marks = {log_id: persisted_value(PERSISTED_TAGS, log_id, self.persisted(log_id)) for log_id in self.base}
+        if marks:
+            await self.redis.hset(keys.ACCESS_PERSISTED, mapping=marks)  # type: ignore[misc]  # redis-py: sync or async
 
     def persisted(self, log_id: str) -> int:
         rows = self.rows.get(log_id, {})

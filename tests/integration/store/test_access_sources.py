@@ -6,7 +6,7 @@ from sqlalchemy.dialects.postgresql.ranges import MultiRange, Range
 from qg_store.engine import SessionFactory
 from qg_store.models import AccessSource
 from qg_store.repositories import access_sources
-from qg_store.repositories.access_sources import SourceState, Watermark
+from qg_store.repositories.access_sources import SourceState
 
 
 async def test_what_is_settled_is_kept_as_ranges(worker_sessions: SessionFactory) -> None:
@@ -24,7 +24,7 @@ async def test_what_is_settled_is_kept_as_ranges(worker_sessions: SessionFactory
         )
         await session.commit()
     async with worker_sessions() as session:
-        assert await access_sources.watermarks(session) == [Watermark("a", 10, 2), Watermark("b", 0, 0)]
+        assert await access_sources.watermarks(session) == {"a": 10}
         stored = {
             row[0]: row[1] for row in await session.execute(text("SELECT log_id, stored::text FROM access_sources"))
         }
@@ -33,13 +33,13 @@ async def test_what_is_settled_is_kept_as_ranges(worker_sessions: SessionFactory
 
 async def test_forgetting_silent_logs(worker_sessions: SessionFactory) -> None:
     async with worker_sessions() as session:
-        session.add_all([AccessSource(log_id=log_id, node="node-1") for log_id in ("old", "new")])
+        session.add_all([AccessSource(log_id=log_id, node="node-1", persisted=7) for log_id in ("old", "new")])
         await session.flush()
         await session.execute(
             text("UPDATE access_sources SET last_seen = now() - interval '40 days' WHERE log_id = 'old'")
         )
         assert await access_sources.prune(session, 30) == ["old"]
-        assert [mark.log_id for mark in await access_sources.watermarks(session)] == ["new"]
+        assert await access_sources.watermarks(session) == {"new": 7}
 
 
 async def test_what_is_written_back_is_found_again(worker_sessions: SessionFactory) -> None:

@@ -9,7 +9,7 @@ from qg_bundle.link import open_link
 from qg_telemetry.events import AccessBatchRefused
 from tests.integration.worker_access.rig import SinkRig
 from tests.support.waiting import until
-from worker.access_log.watermarks import Published, Watermarks
+from worker.access_log.watermarks import Put, Watermarks
 
 
 @pytest.mark.parametrize("planted", ["one_long_value", "many_fields"])
@@ -45,7 +45,7 @@ async def test_a_watermark_that_is_too_long_is_not_read_but_put_right(rig: SinkR
     log = rig.log()
     watermarks = Watermarks(rig.redis, rig.persisted_tags)
     await rig.redis.hset(keys.ACCESS_PERSISTED, log.log_id, "9" * 1_000_000)  # type: ignore[misc]  # redis-py: sync or async
-    assert await watermarks.publish({log.log_id: 20}) == Published(altered=1)
+    assert await watermarks.publish({log.log_id: 20}) == {log.log_id: Put.ALTERED}
     assert await rig.persisted(log) == 20
 
 

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from qg_bundle import keys
+from qg_bundle.access import reader
 from qg_devstack.databases import create_database
 from qg_store import migrate
 from qg_store.engine import make_engine, make_sessions
@@ -16,7 +17,7 @@ from tests.fixtures.store import StoreUrls
 from tests.integration.worker_access.rig import SinkRig
 from tests.support.waiting import until
 from worker.access_log import AccessSink
-from worker.access_log.watermarks import Published, Watermarks
+from worker.access_log.watermarks import Put, Watermarks
 
 
 async def test_after_a_flush_the_sink_reads_on_and_watermarks_come_back(rig: SinkRig) -> None:
@@ -51,15 +52,18 @@ async def test_an_altered_watermark_is_put_right(rig: SinkRig) -> None:
 async def test_a_watermark_never_moves_back(rig: SinkRig) -> None:
     log, other = rig.log(), rig.log()
     watermarks = Watermarks(rig.redis, rig.persisted_tags)
-    assert await watermarks.publish({log.log_id: 20, other.log_id: 5}) == Published(missing=2)
+    assert await watermarks.publish({log.log_id: 20, other.log_id: 5}) == {
+        log.log_id: Put.MISSING,
+        other.log_id: Put.MISSING,
+    }
     await asyncio.gather(*[watermarks.publish({log.log_id: sequence}) for sequence in (10, 30, 25, 20, 29)])
     assert await rig.persisted(log) == 30
-    assert await watermarks.publish({log.log_id: 30, other.log_id: 6}) == Published(moved=1)
+    assert await watermarks.publish({log.log_id: 30, other.log_id: 6}) == {other.log_id: Put.MOVED}
     assert await rig.persisted(other) == 6
     # What another log was told counts for nothing here.
     value = await rig.redis.hget(keys.ACCESS_PERSISTED, log.log_id)  # type: ignore[misc]  # redis-py: sync or async
     await rig.redis.hset(keys.ACCESS_PERSISTED, other.log_id, value)  # type: ignore[misc]  # redis-py: sync or async
-    assert await watermarks.publish({other.log_id: 6}) == Published(altered=1)
+    assert await watermarks.publish({other.log_id: 6}) == {other.log_id: Put.ALTERED}
     assert await rig.persisted(other) == 6
 
 
@@ -108,12 +112,27 @@ async def test_trimmed_entries_do_no_harm(rig: SinkRig) -> None:
     assert pending["pending"] == 0
 
 
-async def test_consumers_that_are_gone_are_forgotten_but_not_what_they_hold(rig: SinkRig) -> None:
+async def test_a_sink_that_ends_leaves_no_consumer(rig: SinkRig) -> None:
     sink = rig.sink()
     await until(lambda: rig.redis.exists(keys.ACCESS))
     await until(lambda: _has_group(rig))
     await sink.close()
     assert await rig.redis.xinfo_consumers(keys.ACCESS, keys.ACCESS_GROUP) == []
+
+
+async def test_consumers_that_are_gone_are_forgotten_but_not_what_they_hold(rig: SinkRig) -> None:
+    await rig.send(rig.log().batch(1, 10))
+    await reader.make_group(rig.redis)
+    for consumer in ("holds", "silent", "ends"):
+        await reader.read_new(rig.redis, consumer, entries_max=1, block_ms=1)
+
+    async def forget(idle_ms: int, also: str) -> list[bytes]:
+        await reader.forget_consumers(rig.redis, idle_ms=idle_ms, also=also)
+        return [each["name"] for each in await rig.redis.xinfo_consumers(keys.ACCESS, keys.ACCESS_GROUP)]
+
+    assert await forget(60_000, "ends") == [b"holds", b"silent"]
+    assert await forget(60_000, "holds") == [b"holds", b"silent"]
+    assert await forget(0, "") == [b"holds"]
 
 
 @pytest.mark.fault
