@@ -54,11 +54,7 @@ class EventRefused(ValueError):
     """The line is no access event."""
 
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AccessEvent)
-
-encode_event = _encoder.encode
-"""An event as its line, without the newline; JSON escapes newlines in texts."""
 
 
 def decode_event(line: bytes) -> AccessEvent:

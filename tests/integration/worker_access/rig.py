@@ -22,12 +22,13 @@ from qg_bundle.access.codec import (
 from qg_bundle.access.reader import RESPONSE_BYTES_MAX
 from qg_bundle.access.writer import append_batch
 from qg_bundle.link import open_link
-from qg_core.access_events import AccessEvent, encode_event
+from qg_core.access_events import AccessEvent
 from qg_security.sealing import new_fernet_key
 from qg_security.tags import TagKeys
 from qg_store.engine import make_engine, make_sessions
 from qg_telemetry.events import Event
 from tests.fixtures.store import StoreUrls
+from tests.support.access_lines import encode_event
 from worker.access_log import AccessSink, Pace
 
 ENDPOINT_ID = "0b0e7f9e-6a0c-4d5f-9d55-3c1d7a3c9f10"
@@ -95,7 +96,8 @@ class SinkRig:
         self.servers = Servers(urls.worker, redis_url, seal_key or new_fernet_key())
         self.batch_tags = TagKeys([self.servers.seal_key], BATCH_CONTEXT)
         self.persisted_tags = TagKeys([self.servers.seal_key], PERSISTED_CONTEXT)
-        self.redis: Redis = open_link(redis_url)
+        # More patient than a service: a Redis that chews on what a test planted is slow on a busy machine.
+        self.redis: Redis = open_link(redis_url, timeout_s=15.0)
         self.observed: list[Event] = []
         self._engine = make_engine(urls.worker, pool_max=10)
         self.sessions = make_sessions(self._engine)

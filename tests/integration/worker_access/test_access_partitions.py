@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from qg_core.access_events import encode_event
 from qg_store.repositories.locks import PARTITIONS_LOCK, try_lock
 from qg_telemetry.events import AccessPartitionFailed, AccessPartitionsDropped
 from tests.integration.worker_access.rig import SinkRig, event
+from tests.support.access_lines import encode_event
 from tests.support.waiting import until
 from worker.access_log.partitions import Partitions
 

@@ -10,13 +10,13 @@ import pytest
 
 from qg_bundle import keys
 from qg_bundle.access.codec import Batch, make_header
-from qg_core.access_events import encode_event
 from qg_security.sealing import new_fernet_key
 from qg_security.tags import TagKeys
 from qg_store.repositories.access_log import AccessRow
 from qg_telemetry.events import AccessBatchRefused, AccessEventsLost, AccessEventsRefused, UnforeseenError
 from qg_telemetry.metrics.states import STATES
 from tests.integration.worker_access.rig import CREDENTIAL_ID, NodeLog, SinkRig, event
+from tests.support.access_lines import encode_event
 from tests.support.waiting import until
 from worker.access_log.checking import CheckedEvent, check
 from worker.access_log.inserting import add_all

@@ -21,9 +21,10 @@ from qg_bundle.access.codec import (
     persisted_value,
     read_persisted,
 )
-from qg_core.access_events import LINE_BYTES_MAX, AccessEvent, EventRefused, decode_event, encode_event
+from qg_core.access_events import LINE_BYTES_MAX, AccessEvent, EventRefused, decode_event
 from qg_security.sealing import new_fernet_key
 from qg_security.tags import TagKeys
+from tests.support.access_lines import encode_event
 
 KEY = new_fernet_key()
 TAGS = TagKeys([KEY], BATCH_CONTEXT)
