@@ -8,7 +8,7 @@ _SQLSTATE_CLASSES = ("08", "28", "3D", "53", "57", "58")
 """Connection exception, sign-in refused, no such database, insufficient resources, operator intervention (also a
 statement timeout), system error."""
 
-_LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE = "55P03"
 _READ_ONLY_TRANSACTION = "25006"
 """A standby that was promoted elsewhere, or a failover in progress."""
 
@@ -20,12 +20,18 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return _is_unavailable_state(error.sqlstate)
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _is_unavailable_state(getattr(error.orig, "sqlstate", None))
+        return error.connection_invalidated or _is_unavailable_state(sqlstate_of(error))
     # asyncpg raises the socket's own errors while it connects.
     return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
 
 
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """Postgres' code of an error; null for those that the driver finds itself."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    return state
+
+
 def _is_unavailable_state(sqlstate: str | None) -> bool:
     return sqlstate is not None and (
-        sqlstate[:2] in _SQLSTATE_CLASSES or sqlstate in {_LOCK_NOT_AVAILABLE, _READ_ONLY_TRANSACTION}
+        sqlstate[:2] in _SQLSTATE_CLASSES or sqlstate in {LOCK_NOT_AVAILABLE, _READ_ONLY_TRANSACTION}
     )

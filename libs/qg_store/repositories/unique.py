@@ -6,6 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_core.errors import NameTaken
+from qg_store.availability import sqlstate_of
 
 _UNIQUE_VIOLATION = "23505"
 
@@ -13,7 +14,7 @@ _UNIQUE_VIOLATION = "23505"
 def violated_constraint(error: IntegrityError) -> str | None:
     """The name of the unique constraint that was violated, null for any other violation."""
     cause = getattr(error.orig, "__cause__", None)
-    if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+    if sqlstate_of(error) != _UNIQUE_VIOLATION:
         return None
     name = getattr(cause, "constraint_name", None)
     return str(name) if name else None

@@ -6,21 +6,21 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from qg_store.availability import sqlstate_of
 from qg_store.repositories import access_log
 from qg_store.repositories.access_dead_letters import DeadLetter
 from worker.access_log.checking import CheckedEvent
+from worker.supervised import first_line
 
 _VALUE_STATES = ("22", "23", "54")
 """Classes of SQLSTATE: data exception, integrity constraint violation, program limit exceeded."""
-
-DETAIL_LENGTH_MAX = 300
 
 
 def refuses_values(error: BaseException) -> bool:
     """Whether Postgres, or its driver, refused what was sent; another try would end the same."""
     if not isinstance(error, DBAPIError):
         return False
-    state = getattr(error.orig, "sqlstate", None)
+    state = sqlstate_of(error)
     return state is not None and state[:2] in _VALUE_STATES
 
 
@@ -32,7 +32,7 @@ async def add_all(session: AsyncSession, log_id: str, events: list[CheckedEvent]
     """
     added = 0
     refused: list[DeadLetter] = []
-    left = [events]
+    left = [events] if events else []
     tries = 0
     while left:
         some = left.pop()
@@ -56,8 +56,8 @@ async def add_all(session: AsyncSession, log_id: str, events: list[CheckedEvent]
 
 
 def _dead_letter(log_id: str, event: CheckedEvent, error: DBAPIError) -> DeadLetter:
-    # The first line only: the second one of a constraint's error repeats the row.
-    detail = (str(error.orig).splitlines() or [""])[0][:DETAIL_LENGTH_MAX]
+    # The second line of a constraint's error repeats the row.
+    detail = first_line(error.orig or error)
     # The standard library's: it escapes what can't be encoded, and that may be the very reason.
     body = json.dumps(msgspec.to_builtins(event.row)).encode()
     return DeadLetter(log_id, "refused_by_postgres", f"number {event.sequence}: {detail}", body)

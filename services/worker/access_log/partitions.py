@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from qg_store.availability import is_unavailable
+from qg_store.availability import LOCK_NOT_AVAILABLE, is_unavailable, sqlstate_of
 from qg_store.engine import SessionFactory
 from qg_store.repositories import access_dead_letters, access_log, access_sources, clock
 from qg_store.repositories.locks import PARTITIONS_LOCK, try_lock
@@ -26,8 +26,6 @@ STEPS_MAX = 100
 
 SOURCE_DAYS_MIN = 400
 """How long a silent log is remembered at least. When it comes back later, all that it ever had counts as lost."""
-
-_LOCK_NOT_AVAILABLE = "55P03"
 
 ResultT = TypeVar("ResultT")
 
@@ -108,8 +106,8 @@ class Partitions:
         try:
             return await self._committed(step)
         except DBAPIError as error:
-            state = getattr(error.orig, "sqlstate", None)
-            if is_unavailable(error) and state != _LOCK_NOT_AVAILABLE:
+            state = sqlstate_of(error)
+            if is_unavailable(error) and state != LOCK_NOT_AVAILABLE:
                 raise
             self._observe(
                 AccessPartitionFailed(action=action, day=str(day), error=state or "", detail=first_line(error))

@@ -5,11 +5,10 @@ import msgspec
 from qg_core.errors import DatabaseBusy, DatabaseUnreachable, GatewayError, QueryTimedOut, Unavailable
 from qg_core.job_runs import ATTEMPTS_MAX, RunStatus, retry_delay_s
 from qg_store.availability import is_unavailable
+from qg_store.models.job_runs import ERROR_DETAIL_CHARS_MAX
 from worker.runs.definitions import DefinitionUnfit
 from worker.snapshots.refusals import SnapshotRefused
 from worker.snapshots.storing import StoringFailed
-
-DETAIL_CHARS_MAX = 2_000
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -82,4 +81,4 @@ def _with_code(text: str, error: GatewayError) -> str:
 
 
 def _cut(text: str) -> str:
-    return text.replace("\0", "")[:DETAIL_CHARS_MAX]
+    return text.replace("\0", "")[:ERROR_DETAIL_CHARS_MAX]

@@ -16,8 +16,9 @@ from qg_core.errors import (
     QueryTimedOut,
 )
 from qg_core.job_runs import ATTEMPTS_MAX, RunStatus, retry_delay_s
+from qg_store.models.job_runs import ERROR_DETAIL_CHARS_MAX
 from worker.runs.definitions import DefinitionUnfit
-from worker.runs.verdicts import DETAIL_CHARS_MAX, is_unforeseen, verdict_of
+from worker.runs.verdicts import is_unforeseen, verdict_of
 from worker.snapshots.refusals import SnapshotTooLarge
 
 
@@ -84,4 +85,4 @@ def test_our_own_database_being_away_is_no_fault_of_the_run() -> None:
 
 
 def test_details_fit_where_they_go() -> None:
-    assert len(verdict_of(DefinitionUnfit("x\0" * 5_000), 1).detail) == DETAIL_CHARS_MAX
+    assert len(verdict_of(DefinitionUnfit("x\0" * 5_000), 1).detail) == ERROR_DETAIL_CHARS_MAX
