@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from qg_core.job_runs import ATTEMPTS_MAX, REAP_EVERY_S, RunStatus, check_transition
+from qg_core.job_runs import ATTEMPTS_MAX, REAP_EVERY_S
 from qg_store.engine import SessionFactory
 from qg_store.repositories import job_runs
 from qg_telemetry.events import JobRunTakenOver, Observe
@@ -29,8 +29,6 @@ class Reaping:
         await self._loop.close()
 
     async def _reap(self) -> None:
-        for status in (RunStatus.QUEUED, RunStatus.LOST):
-            check_transition(RunStatus.RUNNING, status)
         async with self._sessions.begin() as session:
             reaped = await job_runs.reap(session, ATTEMPTS_MAX, AVAILABLE_IN_S)
         for run in reaped:

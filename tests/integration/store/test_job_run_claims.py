@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from qg_core.job_runs import TRANSITIONS, RunStatus
 from qg_store.engine import SessionFactory
 from qg_store.models import JobRun
 from qg_store.repositories import job_runs, schedules
@@ -277,11 +278,45 @@ async def test_a_worker_that_stops_before_its_commit_keeps_nothing_locked(
     assert (row.status, row.row_count) == ("queued", None)
 
 
-async def _reap(sessions: SessionFactory) -> list[Reaped]:
+async def _reap(sessions: SessionFactory, *, attempts_max: int = 3) -> list[Reaped]:
     async with sessions() as session:
-        reaped = await job_runs.reap(session, 3, 0.0)
+        reaped = await job_runs.reap(session, attempts_max, 0.0)
         await session.commit()
     return reaped
+
+
+_NOTE_CHANGES = """
+CREATE TABLE changes (before text, after text);
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+    $$ BEGIN INSERT INTO changes VALUES (OLD.status, NEW.status); RETURN NULL; END $$;
+CREATE TRIGGER note_change AFTER UPDATE ON job_runs FOR EACH ROW WHEN (OLD.status <> NEW.status)
+    EXECUTE FUNCTION note_change();
+"""
+
+
+async def test_the_statements_make_the_transitions_there_are_and_no_other(
+    store_urls: StoreUrls, app_sessions: SessionFactory, worker_sessions: SessionFactory
+) -> None:
+    superuser = await asyncpg.connect(store_urls.superuser)
+    try:
+        await superuser.execute(_NOTE_CHANGES)
+        (schedule,) = await make_schedules(app_sessions, 1)
+        await make_queued(app_sessions, schedule, 6)
+        for status in (RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.TIMEOUT):
+            assert await _finish(worker_sessions, await _must_claim(worker_sessions), status)
+        claimed = await _must_claim(worker_sessions)
+        async with worker_sessions.begin() as session:
+            assert await job_runs.hand_back(session, claimed.run_id, claimed.token, 0.0, True)
+        for attempts_max in (3, 1):
+            await _must_claim(worker_sessions)
+            await _expire_leases(store_urls)
+            assert await _reap(worker_sessions, attempts_max=attempts_max)
+        async with worker_sessions.begin() as session:
+            assert await job_runs.cancel_queued(session, schedule.id, "paused")
+        made = {(row["before"], row["after"]) for row in await superuser.fetch("SELECT * FROM changes")}
+    finally:
+        await superuser.close()
+    assert made == {(before, after) for before, following in TRANSITIONS.items() for after in following}
 
 
 async def test_a_run_can_only_end_in_a_final_status(worker_sessions: SessionFactory) -> None:

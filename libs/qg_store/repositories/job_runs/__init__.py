@@ -4,7 +4,6 @@ Statements only; the caller commits. Every time that decides something is Postgr
 """
 
 from qg_store.repositories.job_runs.claims import (
-    EXTEND_SQL,
     ClaimedRun,
     Held,
     Reaped,
@@ -18,7 +17,6 @@ from qg_store.repositories.job_runs.planning import Planned, cancel_queued, enqu
 from qg_store.repositories.job_runs.records import RunFilter, one, page, prune
 
 __all__ = [
-    "EXTEND_SQL",
     "ClaimedRun",
     "Held",
     "Planned",

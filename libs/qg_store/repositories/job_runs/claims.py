@@ -91,13 +91,13 @@ FROM claimed
     lease_s=SECONDS,
 )
 
-EXTEND_SQL = """
+_EXTEND = """
 UPDATE job_runs SET lease_until = clock_timestamp() + make_interval(secs => $3)
 FROM unnest($1::uuid[], $2::bigint[]) AS held (run_id, token)
 WHERE job_runs.id = held.run_id AND job_runs.token = held.token AND job_runs.status = 'running'
 RETURNING job_runs.id::text AS run_id, job_runs.token AS token
 """
-"""Extends leases. `$1` run ids, `$2` their tokens, `$3` seconds; returns the runs that are still held."""
+"""`$1` run ids, `$2` their tokens, `$3` seconds; returns the runs that are still held."""
 
 # The schedule's row first, then the run's: deleting a schedule takes them in this order too.
 _LOCK_SCHEDULE = statement(
@@ -191,7 +191,7 @@ async def extend(connection: Any, held: Sequence[Held], lease_s: float) -> list[
 
     What is missing in the answer was taken away: its worker must stop it and write nothing.
     """
-    rows = await connection.fetch(EXTEND_SQL, [one.run_id for one in held], [one.token for one in held], lease_s)
+    rows = await connection.fetch(_EXTEND, [one.run_id for one in held], [one.token for one in held], lease_s)
     return [Held(row["run_id"], row["token"]) for row in rows]
 
 
