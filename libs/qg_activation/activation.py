@@ -6,7 +6,7 @@ is signed was signed before its commit.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,8 +16,10 @@ from qg_bundle.envelope import own_checkpoint
 from qg_bundle.limits import DELTAS_PER_READ_MAX
 from qg_bundle.link import LINK_ERRORS
 from qg_bundle.writer import BundleWriter, StoredSpec
+from qg_core.specs import digest_of
 from qg_store.engine import SessionFactory
 from qg_store.repositories import publishing as ledger
+from qg_store.repositories.publishing import SpecRow
 from qg_telemetry.events import HintFailed, Observe, RevisionActivated
 
 DELTAS_PER_BATCH = 100
@@ -108,8 +110,9 @@ class Activation:
             await ledger.lock_activation(session)
             activated = (await ledger.heads(session)).activated
             async for batch in ledger.specs(session, digests):
-                await self._writer.put_specs_again([StoredSpec(row.digest, row.body) for row in batch], self._now())
-                done += [f"spec:{row.digest}" for row in batch]
+                whole = _whole(batch)
+                await self._writer.put_specs_again(whole, self._now())
+                done += [f"spec:{spec.digest}" for spec in whole]
             for name in wanted:
                 kind, _, number = name.partition(":")
                 if not (number.isdecimal() and len(number) <= 16 and int(number) <= activated):
@@ -142,7 +145,7 @@ class Activation:
             after = checkpoint.revision
         digests |= await ledger.digests_changed(session, after, head)
         async for batch in ledger.specs(session, sorted(digests)):
-            await self._writer.put_specs([StoredSpec(row.digest, row.body) for row in batch], self._now())
+            await self._writer.put_specs(_whole(batch), self._now())
         self._faults.reach(FaultPoint.AFTER_SPECS)
         put = 0
         while rows := await ledger.deltas(session, after, head, DELTAS_PER_BATCH):
@@ -154,3 +157,8 @@ class Activation:
             await self._writer.put_checkpoint(checkpoint.revision, checkpoint.body)
         self._faults.reach(FaultPoint.AFTER_CHECKPOINT)
         return len(digests), put
+
+
+def _whole(rows: Iterable[SpecRow]) -> list[StoredSpec]:
+    """Those that nodes would take. A rotation of keys takes the secrets out of specs that nothing names any more."""
+    return [StoredSpec(row.digest, row.body) for row in rows if digest_of(row.body) == row.digest]

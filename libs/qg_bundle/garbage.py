@@ -73,6 +73,47 @@ async def remove_unused(
     return Removed(specs=len(specs), deltas=len(deltas), checkpoints=len(checkpoints))
 
 
+async def listed_specs(redis: Redis) -> list[str]:
+    """The digests of all specs in Redis. Raises one of `link.LINK_ERRORS`."""
+    return await _listed(redis, keys.SPEC_TIMES, DIGEST_LENGTH)
+
+
+async def listed_deltas(redis: Redis) -> list[int]:
+    """The revisions of all deltas in Redis. Raises one of `link.LINK_ERRORS`."""
+    return sorted(int(name) for name in await _listed(redis, keys.DELTA_REVISIONS, NUMBER_LENGTH_MAX) if name.isdigit())
+
+
+async def listed_checkpoints(redis: Redis) -> list[int]:
+    """The revisions of all checkpoints in Redis. Raises one of `link.LINK_ERRORS`."""
+    found = await _listed(redis, keys.CHECKPOINT_REVISIONS, NUMBER_LENGTH_MAX)
+    return sorted(int(name) for name in found if name.isdigit())
+
+
+async def unlink_specs(redis: Redis, digests: Collection[str]) -> None:
+    """Remove these specs. Raises one of `link.LINK_ERRORS`."""
+    await _unlink(redis, keys.SPEC_TIMES, keys.SPEC_PREFIX, [digest.encode() for digest in digests])
+
+
+async def unlink_deltas(redis: Redis, revisions: Collection[int]) -> None:
+    """Remove these deltas. Raises one of `link.LINK_ERRORS`."""
+    await _unlink(redis, keys.DELTA_REVISIONS, keys.DELTA_PREFIX, [str(number).encode() for number in revisions])
+
+
+async def unlink_checkpoints(redis: Redis, revisions: Collection[int]) -> None:
+    """Remove these checkpoints. Raises one of `link.LINK_ERRORS`."""
+    names = [str(number).encode() for number in revisions]
+    await _unlink(redis, keys.CHECKPOINT_REVISIONS, keys.CHECKPOINT_PREFIX, names)
+
+
+async def _listed(redis: Redis, key: str, length_max: int) -> list[str]:
+    names: list[str] = []
+    start = 0
+    while (found := await _members(redis, key, float("inf"), length_max, start, REMOVED_PER_PASS_MAX)).total:
+        names += [name.decode("ascii", "replace") for name in found.names]
+        start += found.total
+    return names
+
+
 async def _members(redis: Redis, key: str, score: float, length_max: int, start: int, number_max: int) -> Members:
     return await members_up_to(redis, key, score, length_max, start=start, number_max=number_max)
 

@@ -42,7 +42,9 @@ class Sealer:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise KeyInvalid("at least one Fernet key is needed")
-        self._fernets = MultiFernet([_fernet_of(key) for key in keys])
+        fernets = [_fernet_of(key) for key in keys]
+        self._newest = fernets[0]
+        self._fernets = MultiFernet(fernets)
 
     def __repr__(self) -> str:
         return "Sealer(...)"
@@ -54,20 +56,41 @@ class Sealer:
 
     def open(self, row: str, token: str, secret_type: type[SecretT]) -> SecretT:
         """The secret that was sealed for `row`. Raises `SealBroken`; its message holds nothing of the plaintext."""
-        try:
-            plaintext = self._fernets.decrypt(token.encode("utf-8", "replace"))
-        except InvalidToken:
-            raise SealBroken(f"the sealed secret of {row} does not open with any of the keys") from None
-        try:
-            sealed = _sealed_decoder.decode(plaintext)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise SealBroken(f"the sealed secret of {row} is malformed") from None
-        if not hmac.compare_digest(sealed.row.encode(), row.encode()):
-            raise SealBroken(f"the sealed secret of {row} belongs to another row")
+        sealed = _opened(row, self._plaintext(row, token))
         try:
             return msgspec.json.decode(sealed.secret, type=secret_type)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise SealBroken(f"the sealed secret of {row} is not a {secret_type.__name__}") from None
+
+    def is_newest(self, token: str) -> bool:
+        """Whether the first key sealed this; False when it was another one, or nobody."""
+        try:
+            self._newest.decrypt(token.encode("utf-8", "replace"))
+        except InvalidToken:
+            return False
+        return True
+
+    def seal_again(self, row: str, token: str) -> str:
+        """The same secret of the same row under the first key, whatever kind of secret it is. Raises `SealBroken`."""
+        plaintext = self._plaintext(row, token)
+        _opened(row, plaintext)
+        return self._newest.encrypt(plaintext).decode("ascii")
+
+    def _plaintext(self, row: str, token: str) -> bytes:
+        try:
+            return self._fernets.decrypt(token.encode("utf-8", "replace"))
+        except InvalidToken:
+            raise SealBroken(f"the sealed secret of {row} does not open with any of the keys") from None
+
+
+def _opened(row: str, plaintext: bytes) -> _Sealed:
+    try:
+        sealed = _sealed_decoder.decode(plaintext)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise SealBroken(f"the sealed secret of {row} is malformed") from None
+    if not hmac.compare_digest(sealed.row.encode(), row.encode()):
+        raise SealBroken(f"the sealed secret of {row} belongs to another row")
+    return sealed
 
 
 def _fernet_of(key: str) -> Fernet:

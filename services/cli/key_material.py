@@ -1,4 +1,4 @@
-"""`keys new`: everything secret that a new installation needs, ready to paste."""
+"""`keys new`: everything secret that a new installation needs, ready to paste. `keys rotate` is `key_rotation`."""
 
 import argparse
 import re
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from cli import key_rotation
 from cli.subcommands import Subcommands, add_subcommand
 from qg_security.sealing import new_fernet_key
 from qg_security.signing import generate_signing_key
@@ -17,7 +18,8 @@ JWT_SECRET_BYTES = 64
 _GATEWAY_ID = re.compile(r"[a-z0-9-]{3,64}\Z")
 
 _GROUP_DETAILS = """\
-Makes key material; it is printed, never stored.
+`new` makes key material, printed and never stored; `rotate` brings what is kept under older keys
+under the newest ones.
 """
 
 _NEW_DETAILS = """\
@@ -30,8 +32,8 @@ Prints new values of
   JWT_SECRET_KEY       control plane only: signs admins' tokens
 
 Keep them in a secret store. Whoever has ENCRYPTION_KEY and a backup of Postgres has every
-database password. To rotate one: add the new value to every reader, let writers use it,
-remove the old one (docs/installation.md).
+database password. To rotate one: add the new value to every reader, let writers use it, run
+`querygateway keys rotate`, remove the old one (docs/key_rotation.md).
 """
 
 _COMMENTS = {
@@ -46,10 +48,11 @@ _COMMENTS = {
 
 def add_to(subcommands: Subcommands) -> None:
     """Declare `keys` and `keys new`."""
-    group = add_subcommand(subcommands, "keys", "make key material", _GROUP_DETAILS, new)
+    group = add_subcommand(subcommands, "keys", "make and rotate key material", _GROUP_DETAILS, new)
     inner = group.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     parser = add_subcommand(inner, "new", "print a full set of new keys", _NEW_DETAILS, new)
     parser.add_argument("--format", choices=("env", "json"), default="env", help="how to print them (default: env)")
+    key_rotation.add_to(inner)
     parser.add_argument("--gateway-id", type=_gateway_id, metavar="ID", help="use this GATEWAY_ID instead of a new one")
 
 

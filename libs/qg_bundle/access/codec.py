@@ -128,6 +128,13 @@ def decode_batch(tags: Tagger, fields: Mapping[bytes, bytes]) -> Batch:
     return Batch(header, lines)
 
 
+def is_tagged_newest(tags: Tagger, fields: Mapping[bytes, bytes]) -> bool:
+    """Whether the newest key tagged a batch. One that no key of ours tagged counts as such: no key is kept for it."""
+    head, body, tag = fields.get(b"h", b""), fields.get(b"b", b""), fields.get(b"t", b"")
+    message = _tagged(head, body)
+    return tags.tag(message) == tag or not tags.verifies(message, tag)
+
+
 def persisted_value(tags: Tagger, log_id: str, sequence: int) -> bytes:
     """The watermark of a log: everything up to `sequence` is stored, or counted as lost."""
     return b"%d.%s" % (sequence, tags.tag(_persisted_message(log_id, sequence)).hex().encode("ascii"))

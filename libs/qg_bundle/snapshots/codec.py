@@ -46,6 +46,13 @@ def open_header(tags: Tagger, gateway_id: str, endpoint_id: str, sealed: bytes) 
         raise rejected_snapshot(rejected.reason, endpoint_id, rejected.detail) from rejected
 
 
+def retagged_header(tags: Tagger, gateway_id: str, endpoint_id: str, sealed: bytes) -> bytes:
+    """The same header under the newest key; the very same bytes when it is already. Raises `BundleRejected`."""
+    open_header(tags, gateway_id, endpoint_id, sealed)
+    payload = _envelope_decoder.decode(sealed).payload
+    return _encode_envelope(Envelope(payload, tags.tag(payload)))
+
+
 def rejected_snapshot(reason: Reason, endpoint_id: str, detail: str) -> BundleRejected:
     """Something of the snapshot of `endpoint_id` was refused; it is wanted again."""
     return BundleRejected(reason, f"the snapshot of {endpoint_id}: {detail}", wanted=(wanted_name(endpoint_id),))

@@ -100,6 +100,15 @@ return 1
 """
 )
 
+# Unless another worker has just put another snapshot.
+_REPLACE_HEADER = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2])
+  return 1
+end
+return 0
+"""
+
 Piece = tuple[str, int, bytes]
 """Encoding, number counted from 0, bytes."""
 
@@ -131,6 +140,13 @@ class SnapshotWriter:
     async def remove(self, endpoint_id: str) -> bool:
         """Take away the snapshot of an endpoint; whether there was one."""
         found = await self._eval(_REMOVE, endpoint_id, endpoint_id, keys.SNAPSHOT_PIECE_PREFIX, REPLACED_TTL_S)
+        return bool(found)
+
+    async def replace_header(self, endpoint_id: str, before: bytes, after: bytes) -> bool:
+        """Put `after`, the same header tagged again, where `before` still is; whether it was."""
+        found = await self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
+            "EVAL", _REPLACE_HEADER, 1, keys.snapshot(endpoint_id), before, after
+        )
         return bool(found)
 
     async def missing(self, expected: Iterable[Expected]) -> list[str]:

@@ -21,6 +21,7 @@ from control_plane.publishing.plain import (
     plain_settings,
     without_secret,
 )
+from control_plane.publishing.seals import Seal, Seals, is_newest, seal_of, secret_of
 from qg_bundle.limits import SPEC_BYTES_MAX
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.revisions import Change, SubjectKey
@@ -56,7 +57,8 @@ class Compiled(msgspec.Struct, frozen=True):
 class Compiler:
     """Opens secrets with `at_rest` (`ENCRYPTION_KEY`) and seals them for nodes with `bundle`.
 
-    `bundle` holds the first key of `BUNDLE_SEAL_KEY` alone: what is sealed under another one is sealed again.
+    `bundle` holds all keys of `BUNDLE_SEAL_KEY`: a touched row that is sealed under another one than the first is
+    sealed again.
     """
 
     def __init__(self, at_rest: Sealer, bundle: Sealer) -> None:
@@ -88,15 +90,32 @@ class Compiler:
             await asyncio.sleep(0)
         return Compiled(tuple(changes), tuple(specs))
 
-    async def sealed_otherwise(self, session: AsyncSession) -> list[SubjectKey]:
-        """The published subjects whose secret does not open under the first key (after a rotation of keys)."""
+    async def seals(self, session: AsyncSession) -> Seals:
+        """How the secrets of everything that is published are sealed."""
         manifest = await ledger.manifest(session)
         chosen = [digest for key, digest in manifest.items() if key.kind in set(SECRET_TYPES)]
-        stale: list[SubjectKey] = []
+        total = 0
+        older: list[SubjectKey] = []
+        unopened: list[SubjectKey] = []
         async for batch in ledger.specs(session, chosen):
-            stale += [SubjectKey(row.kind, row.subject_id) for row in batch if not self._opens(row.body)]
+            for row in batch:
+                seal = seal_of(self._bundle, row.body)
+                total += seal is not None
+                if seal in (Seal.OLDER, Seal.UNOPENED):
+                    (older if seal is Seal.OLDER else unopened).append(SubjectKey(row.kind, row.subject_id))
             await asyncio.sleep(0)
-        return stale
+        return Seals(total, tuple(older), tuple(unopened))
+
+    async def resealed(self, session: AsyncSession, subjects: Collection[SubjectKey]) -> Compiled:
+        """The published specs of these subjects with the same secrets under the newest key; others are left out.
+
+        From the published bytes alone: what the rows say is not looked at, and `ENCRYPTION_KEY` not needed.
+        """
+        published = await ledger.published(session, subjects)
+        older = [row for row in published.values() if seal_of(self._bundle, row.body) is Seal.OLDER]
+        specs = sorted((self._resealed(decode_spec(row.body)) for row in older), key=lambda row: row.subject_id)
+        changes = (Change(kind=row.kind, id=row.subject_id, digest=row.digest) for row in specs)
+        return Compiled(tuple(changes), tuple(specs))
 
     async def _with_credentials(self, session: AsyncSession, touched: set[SubjectKey]) -> set[SubjectKey]:
         """A method that appears or disappears takes its credentials with it."""
@@ -155,23 +174,9 @@ class Compiler:
             spec = decode_spec(body)
             if without_secret(spec) != plain.spec:
                 return False
-            return self._secret_of(spec) == plain.secret
+            return secret_of(self._bundle, spec) == plain.secret and is_newest(self._bundle, spec)
         except (SpecUnreadable, SealBroken):
             return False
-
-    def _opens(self, body: bytes) -> bool:
-        try:
-            self._secret_of(decode_spec(body))
-        except SealBroken:
-            return False
-        except SpecUnreadable:
-            return True  # Nothing that this release could seal better.
-        return True
-
-    def _secret_of(self, spec: Spec) -> object:
-        if not isinstance(spec, SealedSpec) or spec.sealed is None:
-            return None
-        return self._bundle.open(sealed_row(spec.kind_, spec.id), spec.sealed, SECRET_TYPES[spec.kind_])
 
     def _seal(self, plain: Plain) -> SpecRow:
         spec = plain.spec
@@ -179,8 +184,18 @@ class Compiler:
             spec = msgspec.structs.replace(
                 spec, sealed=self._bundle.seal(sealed_row(spec.kind_, spec.id), plain.secret)
             )
-        body = encode_spec(spec)
-        if len(body) > SPEC_BYTES_MAX:
-            message = f"{spec.kind_.value} {spec.id} is {len(body)} bytes when published; at most {SPEC_BYTES_MAX} fit"
-            raise InvalidInput([FieldProblem("", message)])
-        return SpecRow(digest_of(body), spec.kind_.value, spec.id, spec.format, body)
+        return _row_of(spec)
+
+    def _resealed(self, spec: Spec) -> SpecRow:
+        if isinstance(spec, SealedSpec) and spec.sealed:
+            sealed = self._bundle.seal_again(sealed_row(spec.kind_, spec.id), spec.sealed)
+            spec = msgspec.structs.replace(spec, sealed=sealed)
+        return _row_of(spec)
+
+
+def _row_of(spec: Spec) -> SpecRow:
+    body = encode_spec(spec)
+    if len(body) > SPEC_BYTES_MAX:
+        message = f"{spec.kind_.value} {spec.id} is {len(body)} bytes when published; at most {SPEC_BYTES_MAX} fit"
+        raise InvalidInput([FieldProblem("", message)])
+    return SpecRow(digest_of(body), spec.kind_.value, spec.id, spec.format, body)

@@ -9,6 +9,7 @@ from control_plane.publishing.activator import Activator, Pace
 from control_plane.publishing.beacons import Beacons
 from control_plane.publishing.compiler import Compiler
 from control_plane.publishing.references import StatementCheck
+from control_plane.publishing.renewal import Renewal
 from control_plane.publishing.rollback import Rollback
 from control_plane.publishing.service import DependentRuns, Publishing
 from control_plane.publishing.upkeep import Upkeep
@@ -30,6 +31,7 @@ class PublishingParts(msgspec.Struct, frozen=True):
     activator: Activator
     activation: Activation
     beacons: Beacons
+    renewal: Renewal
     upkeep: Upkeep
 
 
@@ -55,11 +57,12 @@ def build_publishing(
     writer = BundleWriter(redis)
     beacons = Beacons(gateway_id=gateway_id, sessions=sessions, writer=writer, signer=signer)
     activation = Activation(sessions=sessions, writer=writer, observe=observe, on_head=beacons.put, faults=faults)
+    compiler = Compiler(at_rest, Sealer(bundle_seal_keys))
     asked: list[Activator] = []
     publishing = Publishing(
         gateway_id=gateway_id,
         sessions=sessions,
-        compiler=Compiler(at_rest, Sealer(bundle_seal_keys[:1])),
+        compiler=compiler,
         signer=signer,
         observe=observe,
         on_committed=lambda revision: asked[0].ask(revision),
@@ -75,7 +78,11 @@ def build_publishing(
         activation=activation,
         observe=observe,
     )
-    upkeep = Upkeep(redis=redis, sessions=sessions, repair=repair, publishing=publishing, observe=observe)
+    renewal = Renewal(sessions, publishing, compiler, signer)
+    upkeep = Upkeep(
+        redis=redis, sessions=sessions, repair=repair, publishing=publishing, renewal=renewal, observe=observe
+    )
     activator = Activator(activation, beacons, upkeep, observe, pace)
     asked.append(activator)
-    return PublishingParts(publishing, Rollback(publishing, statement_check), activator, activation, beacons, upkeep)
+    rollback = Rollback(publishing, statement_check)
+    return PublishingParts(publishing, rollback, activator, activation, beacons, renewal, upkeep)

@@ -6,7 +6,7 @@ before anybody hears of them. What happens after commit (`activator`) can be rep
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from control_plane.publishing.change import Change
 from control_plane.publishing.compiler import Compiled, Compiler
 from control_plane.publishing.references import StatementCheck, reference_problems
 from qg_activation.fault_points import FaultPoint, FaultPoints
-from qg_bundle.envelope import TooLarge, seal_checkpoint, seal_delta, signed_by
+from qg_bundle.envelope import TooLarge, seal_checkpoint, seal_delta
 from qg_core.errors import FieldProblem, InvalidInput, StoreUnavailable
 from qg_core.revisions import CHECKPOINT_EVERY_REVISIONS, Delta, Manifest, checkpoint_of
 from qg_core.signatures import Signer
@@ -119,7 +119,7 @@ class Publishing:
 
     async def begin(self) -> int:
         """Publish the first revision, of nothing, where there is none yet: so that nodes can become ready."""
-        return await self._take_empty("The gateway begins.", lambda head: 1 if head == 0 else None)
+        return await self.take_empty("The gateway begins.", lambda head: 1 if head == 0 else None)
 
     async def move_past(self, verified: int) -> tuple[int, int]:
         """Take a revision beyond `verified`, which nodes know although Postgres does not; (head before, revision).
@@ -127,50 +127,59 @@ class Publishing:
         Nothing changes but the number; its checkpoint leads every node to what Postgres says now.
         """
         before = await self.head()
-        revision = await self._take_empty(
+        revision = await self.take_empty(
             f"Moved past revision {verified}, which nodes had seen.",
             lambda head: verified + 1 if head <= verified else None,
         )
         return before, revision
 
-    async def reseal(self) -> int:
-        """Publish again, sealed under the first key, what is sealed under another one; how many subjects.
+    async def take_empty(self, summary: str, number: Callable[[int], int | None], *, audit: str | None = None) -> int:
+        """A revision that changes nothing but its number, which `number` makes of the head (null: none needed).
 
-        So an old key can be taken out once this has run with the new one in front and all nodes have caught up.
+        It has a checkpoint. With `audit` it leaves an entry of that action.
         """
-        async with self._sessions() as session:
-            stale = await self._compiler.sealed_otherwise(session)
-        if stale:
-            async with self.change(SYSTEM) as change:
-                change.touched.update(stale)
-                change.audit("reseal", "gateway", None, f"Sealed {len(stale)} secrets under the newest key.")
-        return len(stale)
 
-    async def resign(self) -> int | None:
-        """Take a revision with a checkpoint when the newest one was signed with another key; which, null when not due.
-
-        From it on, nodes and new control planes need the newest key alone.
-        """
-        async with self._sessions() as session:
-            newest = await ledger.newest_checkpoint(session, (await ledger.heads(session)).head)
-        if newest is None or signed_by(newest.body) == self._signer.key_id:
-            return None
-        return await self._take_empty("Signed anew, with another key.", lambda head: head + 1)
-
-    async def _take_empty(self, summary: str, number: Callable[[int], int | None]) -> int:
-        """A revision that changes nothing but its number, which `number` makes of the head (null: none needed)."""
-        started = time.perf_counter()
-        async with self._sessions() as session:
-            await _lock(session)
+        async def take(session: AsyncSession) -> Taken:
             head = (await ledger.heads(session)).head
             revision = number(head)
             if revision is None:
-                return head
-            nothing = Compiled((), ())
-            taken = await self._store(session, head, revision, nothing, SYSTEM, summary, checkpoint=True)
+                return Taken(head, head, 0, checkpoint=False)
+            return await self._store(session, head, revision, Compiled((), ()), SYSTEM, summary, checkpoint=True)
+
+        return (await self._by_itself(take, summary, audit)).revision
+
+    async def republish(
+        self, compile_in: Callable[[AsyncSession], Awaitable[Compiled]], summary: str, *, audit: str
+    ) -> int:
+        """Publish what `compile_in` makes of what is published: the same content in other bytes; how many subjects.
+
+        It leaves an entry of the action `audit`; nothing happens where there is nothing to change.
+        """
+
+        async def take(session: AsyncSession) -> Taken:
+            return await self._take(session, await compile_in(session), SYSTEM, summary)
+
+        return (await self._by_itself(take, summary, audit)).changes
+
+    async def _by_itself(
+        self, take: Callable[[AsyncSession], Awaitable[Taken]], summary: str, audit: str | None
+    ) -> Taken:
+        """A revision that no row's change asked for, in one transaction under the publish lock."""
+        started = time.perf_counter()
+        async with self._sessions() as session:
+            await _lock(session)
+            taken = await take(session)
+            if taken.revision == taken.previous:
+                return taken
+            if audit is not None:
+                change = Change(session, SYSTEM)
+                change.audit(audit, "gateway", None, summary)
+                await self._write_audit(change, taken)
+            self._faults.reach(FaultPoint.BEFORE_COMMIT)
             await session.commit()
+        self._faults.reach(FaultPoint.AFTER_COMMIT)
         self._announce(taken, SYSTEM, started)
-        return taken.revision
+        return taken
 
     async def _take(self, session: AsyncSession, compiled: Compiled, actor: Actor, summary: str) -> Taken:
         head = (await ledger.heads(session)).head
@@ -237,7 +246,7 @@ class Publishing:
                 "subject_kind": line.subject_kind,
                 "subject_id": line.subject_id,
                 "summary": line.summary,
-                "revision": taken.revision if taken.changes else None,
+                "revision": taken.revision if taken.revision != taken.previous else None,
                 "request_id": actor.request_id,
                 "remote_ip": actor.remote_ip,
             }

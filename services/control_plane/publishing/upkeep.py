@@ -9,6 +9,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.publishing.renewal import Renewal
 from control_plane.publishing.service import Publishing
 from qg_activation.repair import BundleRepair
 from qg_bundle import garbage
@@ -29,6 +30,7 @@ class Upkeep:
         sessions: SessionFactory,
         repair: BundleRepair,
         publishing: Publishing,
+        renewal: Renewal,
         observe: Observe,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -36,6 +38,7 @@ class Upkeep:
         self._sessions = sessions
         self._repair = repair
         self._publishing = publishing
+        self._renewal = renewal
         self._observe = observe
         self._now = now
         self._keys_checked = False
@@ -57,8 +60,8 @@ class Upkeep:
         await self._repair.check_eviction()
         if not self._keys_checked:
             # Once per process: two control planes in the middle of a rotation must not undo each other's work for ever.
-            await self._publishing.reseal()
-            await self._publishing.resign()
+            await self._renewal.reseal_unopened()
+            await self._renewal.resign()
             self._keys_checked = True
         await self._repair.put_missing()
         async with self._sessions() as session:

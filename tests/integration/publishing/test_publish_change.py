@@ -193,15 +193,17 @@ async def test_the_cost_follows_the_change(rig: Rig) -> None:
         assert len(await ledger.digests_changed(session, revision - 1, revision)) == 1
 
 
-async def test_a_rotated_seal_key_seals_again(rig: Rig, store_urls: StoreUrls, redis_url: str) -> None:
+async def test_what_opens_under_none_of_the_keys_is_sealed_again(
+    rig: Rig, store_urls: StoreUrls, redis_url: str
+) -> None:
     connection = rig.connection()
     await rig.add(connection, endpoint(connection))
-    assert await rig.publishing.reseal() == 0
-    rotated = Rig(store_urls.app, redis_url, msgspec.structs.replace(rig.keys, seal=new_fernet_key()))
-    assert await rotated.publishing.reseal() == 1
-    assert await rotated.publishing.reseal() == 0
-    assert await rotated.publishing.head() == 2
-    await rotated.close()
+    assert await rig.parts.renewal.reseal_unopened() == 0
+    replaced = Rig(store_urls.app, redis_url, msgspec.structs.replace(rig.keys, seal=new_fernet_key()))
+    assert await replaced.parts.renewal.reseal_unopened() == 1
+    assert await replaced.parts.renewal.reseal_unopened() == 0
+    assert await replaced.publishing.head() == 2
+    await replaced.close()
 
 
 async def test_nothing_touched_means_no_revision(rig: Rig) -> None:

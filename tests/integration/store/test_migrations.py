@@ -56,7 +56,7 @@ async def test_up_down_up(postgres_database: str) -> None:
 
 async def test_each_step_alone(postgres_database: str) -> None:
     """Every migration goes up and down by itself, not only all of them together."""
-    revisions = ("0001", "0002", "0003", "0004", "0005", "0006")
+    revisions = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
     assert revisions[-1] == migrate.head()
     shapes = []
     for revision in revisions:

@@ -42,6 +42,7 @@ from qg_store.repositories.publishing.spec_bytes import (
     specs,
     store_specs,
 )
+from qg_store.repositories.publishing.superseded import strip_superseded, superseded_with_secrets
 
 __all__ = [
     "ACTIVATION_IDLE_MAX_S",
@@ -74,5 +75,7 @@ __all__ = [
     "spec_sizes",
     "specs",
     "store_specs",
+    "strip_superseded",
+    "superseded_with_secrets",
     "take_head",
 ]
