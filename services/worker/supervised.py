@@ -40,11 +40,6 @@ class Supervised:
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def failures(self) -> int:
-        """How often in a row the step has failed."""
-        return self._failures
-
     def start(self) -> None:
         """Begin, with a first step at once."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"loop:{self._name}")

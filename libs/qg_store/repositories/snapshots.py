@@ -95,15 +95,6 @@ async def page(session: AsyncSession, endpoint_id: str, limit: int) -> list[Snap
     return list(rows.scalars())
 
 
-async def newest(session: AsyncSession, endpoint_id: str) -> SnapshotMark | None:
-    """The newest snapshot of an endpoint."""
-    rows = await session.execute(
-        select(*_MARK).where(Snapshot.endpoint_id == endpoint_id).order_by(Snapshot.number.desc()).limit(1)
-    )
-    row = rows.one_or_none()
-    return SnapshotMark(*row) if row is not None else None
-
-
 async def newest_of_all(session: AsyncSession) -> list[SnapshotMark]:
     """The newest snapshot of each endpoint that has one."""
     rows = await session.execute(
@@ -137,15 +128,16 @@ async def pieces(session: AsyncSession, snapshot_id: str, encoding: str) -> Asyn
         yield Piece(encoding, number, body)
 
 
-async def keep_newest(session: AsyncSession, endpoint_id: str, count: int) -> list[str]:
-    """Delete all but the `count` newest snapshots of an endpoint; the ids of those deleted."""
-    kept = (
-        select(Snapshot.number).where(Snapshot.endpoint_id == endpoint_id).order_by(Snapshot.number.desc()).limit(count)
-    )
+async def keep_newest(session: AsyncSession, endpoint_id: str, count: int, removed_max: int) -> list[str]:
+    """Delete all but the `count` newest snapshots of an endpoint, the oldest first and at most `removed_max`.
+
+    The ids of those deleted.
+    """
+    numbers = select(Snapshot.number).where(Snapshot.endpoint_id == endpoint_id)
+    beyond = numbers.order_by(Snapshot.number.desc()).offset(count).subquery()
+    oldest = select(beyond.c.number).order_by(beyond.c.number).limit(removed_max)
     rows = await session.execute(
-        delete(Snapshot)
-        .where(Snapshot.endpoint_id == endpoint_id, Snapshot.number.not_in(kept))
-        .returning(Snapshot.id),
+        delete(Snapshot).where(Snapshot.number.in_(oldest)).returning(Snapshot.id),
         execution_options={"synchronize_session": False},
     )
     return list(rows.scalars())

@@ -59,7 +59,6 @@ class Consumer:
         observe: Observe,
         tally: Tally,
         take_over_every_s: float,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._stream = stream
         self._sessions = sessions
@@ -68,7 +67,6 @@ class Consumer:
         self._observe = observe
         self._tally = tally
         self._take_over_every_s = take_over_every_s
-        self._now = now
         self._held: list[StreamEntry] = []
         self._committed: list[StreamEntry] = []
         self._untold: dict[str, int] = {}
@@ -118,7 +116,7 @@ class Consumer:
         started = time.perf_counter()
         try:
             read = await self._read(some)
-            stored = await store(self._sessions, read.batches, read.dead, self._now())
+            stored = await store(self._sessions, read.batches, read.dead, datetime.now(UTC))
         except (*LINK_ERRORS, SQLAlchemyError) as error:
             if not refuses_values(error):
                 raise
@@ -132,7 +130,7 @@ class Consumer:
 
     async def _read(self, entries: Sequence[StreamEntry]) -> Read:
         read = Read([], [])
-        now = self._now()
+        now = datetime.now(UTC)
         for entry in entries:
             try:
                 read.batches.append(check(decode_batch(self._batch_tags, entry.fields), now))
@@ -157,7 +155,7 @@ class Consumer:
         if self._failures < TRIES_MAX:
             raise error
         dead = [of_entry(some[0].fields, "failed", type(error).__name__)]
-        stored = await store(self._sessions, [], dead, self._now())
+        stored = await store(self._sessions, [], dead, datetime.now(UTC))
         self._took(some, stored, 0.0, 0)
         self._report_entries(dead)
 

@@ -6,7 +6,6 @@ done, and is left alone if it moved meanwhile.
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from qg_activation.activation import Activation
 from qg_activation.repair import BundleRepair, Sight
@@ -26,12 +25,10 @@ class BundleBackstop:
         repair: BundleRepair,
         *,
         chance_s: float = CONTROL_PLANE_CHANCE_S,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._activation = activation
         self._repair = repair
         self._chance_s = chance_s
-        self._clock = clock
         self._sweep_at = 0.0
 
     async def run(self) -> None:
@@ -47,14 +44,14 @@ class BundleBackstop:
         await self._repair.mend(sight)
         if sight.heads.head > sight.heads.activated:
             await self._activation.activate()
-        if self._clock() >= self._sweep_at:
+        if time.monotonic() >= self._sweep_at:
             await self._sweep()
 
     async def _sweep(self) -> None:
-        started = self._clock()
+        started = time.monotonic()
         await self._repair.check_eviction()
         await self._repair.put_missing()
-        ended = self._clock()
+        ended = time.monotonic()
         self._sweep_at = ended + max(SWEEP_EVERY_S, (ended - started) / SWEEP_SHARE_MAX)
 
 

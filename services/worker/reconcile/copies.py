@@ -5,7 +5,7 @@ was made up (or Postgres was restored).
 """
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 from redis.asyncio import Redis
@@ -47,7 +47,6 @@ class SnapshotCopies:
         writer: SnapshotWriter,
         redis_bytes_max: int,
         observe: Observe,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sessions = sessions
         self._redis = redis
@@ -56,7 +55,6 @@ class SnapshotCopies:
         self._comparison = Comparison(reader, writer)
         self._redis_bytes_max = redis_bytes_max
         self._observe = observe
-        self._clock = clock
         self._put_for_nodes: dict[str, float] = {}
         self._told_held: list[str] = []
         self._unusable: list[str] = []
@@ -77,7 +75,7 @@ class SnapshotCopies:
 
     async def _wanted(self) -> set[str]:
         """The endpoints whose snapshot nodes could not read or verify, but for those that were just put for one."""
-        since = self._clock() - WANTED_AGAIN_AFTER_S
+        since = time.monotonic() - WANTED_AGAIN_AFTER_S
         self._put_for_nodes = {endpoint_id: at for endpoint_id, at in self._put_for_nodes.items() if at > since}
         names = {name for report in await read_reports(self._redis) for name in report.wanted}
         wanted = {name.removeprefix(_WANTED) for name in names if name.startswith(_WANTED)}
@@ -109,17 +107,17 @@ class SnapshotCopies:
 
         Whether some are left.
         """
-        until = self._clock() + PASS_BUDGET_S
+        until = time.monotonic() + PASS_BUDGET_S
         done: dict[Fault, list[str]] = {}
         left = sorted(faults, key=lambda each: (faults[each] is Fault.WANTED_BY_NODE, newest[each].number))
         try:
-            while left and self._clock() < until:
+            while left and time.monotonic() < until:
                 endpoint_id = left.pop()
                 fault = faults[endpoint_id]
                 if await self._put(newest[endpoint_id], fault):
                     done.setdefault(fault, []).append(endpoint_id)
                     if fault is Fault.WANTED_BY_NODE:
-                        self._put_for_nodes[endpoint_id] = self._clock()
+                        self._put_for_nodes[endpoint_id] = time.monotonic()
         finally:
             for fault, endpoint_ids in done.items():
                 self._repaired(fault, endpoint_ids)

@@ -13,7 +13,7 @@ from qg_store.engine import SessionFactory
 from qg_telemetry.events import Observe
 from worker.reconcile.bundle import CONTROL_PLANE_CHANCE_S, BundleBackstop
 from worker.reconcile.copies import SnapshotCopies
-from worker.reconcile.pruning import JOB_RUNS_KEPT_DAYS, Pruning
+from worker.reconcile.pruning import Pruning
 from worker.reconcile.turn import turn
 from worker.supervised import Supervised
 
@@ -42,7 +42,6 @@ class Reconcile:
         snapshot_writer: SnapshotWriter,
         snapshots_redis_bytes_max: int,
         observe: Observe,
-        job_runs_kept_days: int = JOB_RUNS_KEPT_DAYS,
         pace: Pace | None = None,
     ) -> None:
         pace = pace or Pace()
@@ -65,15 +64,10 @@ class Reconcile:
             redis_bytes_max=snapshots_redis_bytes_max,
             observe=observe,
         )
-        self._pruning = Pruning(sessions, observe, job_runs_kept_days=job_runs_kept_days)
+        self._pruning = Pruning(sessions, observe)
         self._loop = Supervised(
             "reconcile", self.run_once, every_s=pace.every_s, timeout_s=PASS_TIMEOUT_S, observe=observe
         )
-
-    @property
-    def failures(self) -> int:
-        """How many passes in a row have failed."""
-        return self._loop.failures
 
     def start(self) -> None:
         """Begin, with a first pass at once."""

@@ -1,7 +1,6 @@
 """Clearing away what nobody needs any more: old job runs, and snapshots whose endpoint is gone."""
 
 import time
-from collections.abc import Callable
 
 from qg_core.specs import SpecKind
 from qg_store.engine import SessionFactory
@@ -17,30 +16,21 @@ ENDPOINTS_PER_PASS_MAX = 100
 class Pruning:
     """Raises what SQLAlchemy raises."""
 
-    def __init__(
-        self,
-        sessions: SessionFactory,
-        observe: Observe,
-        *,
-        job_runs_kept_days: int = JOB_RUNS_KEPT_DAYS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, sessions: SessionFactory, observe: Observe) -> None:
         self._sessions = sessions
         self._observe = observe
-        self._job_runs_kept_days = job_runs_kept_days
-        self._clock = clock
         self._due_at = 0.0
 
     async def run_when_due(self) -> None:
         """`run`, if the last time was `PRUNE_EVERY_S` ago or never."""
-        if self._clock() >= self._due_at:
+        if time.monotonic() >= self._due_at:
             await self.run()
-            self._due_at = self._clock() + PRUNE_EVERY_S
+            self._due_at = time.monotonic() + PRUNE_EVERY_S
 
     async def run(self) -> None:
         """One bounded batch of each; the rest goes the next time."""
         async with self._sessions() as session:
-            runs = await job_runs.prune(session, self._job_runs_kept_days)
+            runs = await job_runs.prune(session, JOB_RUNS_KEPT_DAYS)
             await session.commit()
         async with self._sessions() as session:
             # Snapshots first: an endpoint's own are written after it was published.

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from qg_bundle.snapshots.codec import seal_header
-from qg_core.job_runs import RunStatus, check_transition
+from qg_core.job_runs import RunStatus
 from qg_core.signatures import Tagger
 from qg_core.snapshots import SnapshotHeader
 from qg_store.availability import is_unavailable
@@ -26,7 +26,6 @@ RETRY_S = 0.5
 TRIED_S_MAX = 60.0
 """So long a result waits for Postgres to take it, as long as the lease holds."""
 
-RETENTION_MAX = 100
 REMOVED_PER_RUN_MAX = 10
 """Removing many large ones at once would take seconds, in which the run's row is locked. The next run goes on."""
 
@@ -126,15 +125,9 @@ class Storing:
         live.check()
         # Late: it locks the run's row, which the heartbeat wants. And before the retention: whoever deletes an endpoint
         # takes the schedule's row first and the snapshots' after it.
-        check_transition(RunStatus.RUNNING, RunStatus.SUCCESS)
         if not await job_runs.finish(session, live.run_id, live.token, RunStatus.SUCCESS, header.row_count, None):
             raise Interrupted(LOST)
-        await self._keep_newest(session, header.endpoint_id)
-
-    async def _keep_newest(self, session: AsyncSession, endpoint_id: str) -> None:
-        kept = self._retention_count()
-        there = len(await snapshots.page(session, endpoint_id, RETENTION_MAX + REMOVED_PER_RUN_MAX))
-        await snapshots.keep_newest(session, endpoint_id, max(kept, there - REMOVED_PER_RUN_MAX))
+        await snapshots.keep_newest(session, header.endpoint_id, self._retention_count(), REMOVED_PER_RUN_MAX)
 
 
 async def _pieces(header: SnapshotHeader, result: Result, live: LiveRun) -> AsyncIterator[Piece]:

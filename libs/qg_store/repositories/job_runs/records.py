@@ -1,6 +1,5 @@
 """Reading what ran, and forgetting it in time."""
 
-from collections.abc import Collection
 from datetime import timedelta
 
 import msgspec
@@ -17,7 +16,6 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     schedule_id: str | None = None
     endpoint_id: str | None = None
-    statuses: Collection[str] | None = None
 
 
 async def one(session: AsyncSession, run_id: str) -> JobRun | None:
@@ -32,8 +30,6 @@ async def page(session: AsyncSession, wanted: RunFilter, limit: int) -> list[Job
         statement = statement.where(JobRun.schedule_id == wanted.schedule_id)
     if wanted.endpoint_id is not None:
         statement = statement.where(JobRun.endpoint_id == wanted.endpoint_id)
-    if wanted.statuses is not None:
-        statement = statement.where(JobRun.status.in_(tuple(wanted.statuses)))
     return list((await session.execute(statement)).scalars())
 
 
