@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -26,11 +25,10 @@ from qg_store.repositories import publishing as ledger
 from qg_telemetry.events import RevisionActivated
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
-from tests.integration.publishing.rig import Keys, Rig, endpoint
+from tests.integration.publishing.killed_edit import killed_edit
+from tests.integration.publishing.rig import Rig, endpoint
 from tests.integration.refresh.nodes import Node, served_afresh
 from tests.support.waiting import until
-
-ROOT = Path(__file__).parents[3]
 
 
 async def serves(rig: Rig, redis_url: str, directory: Path) -> int:
@@ -95,24 +93,6 @@ async def test_a_burst_shares_an_activation(rig: Rig) -> None:
     assert [event.revision for event in rig.events if isinstance(event, RevisionActivated)] == [head]
 
 
-SCRIPT = """
-import asyncio, sys
-from qg_activation.fault_points import fault_points_from
-from qg_store.models import Endpoint
-from tests.integration.publishing.rig import Keys, Rig
-
-async def main():
-    database, redis, point, endpoint_id, *keys = sys.argv[1:]
-    faults = fault_points_from({"APP_ENV": "test", "QG_FAULT_POINT": point})
-    rig = Rig(database, redis, Keys(*keys), faults=faults)
-    rig.parts.activator.start()
-    await rig.edit(Endpoint, endpoint_id, rows_max=4321)
-    await asyncio.sleep(20)
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.fault
 @pytest.mark.long  # tests/e2e/test_killed_publish.py kills whole control planes at the same points
 @pytest.mark.parametrize("point", list(FaultPoint))
@@ -123,10 +103,7 @@ async def test_killed_at_every_step(
     row = endpoint(connection)
     await rig.add(connection, row)
     await rig.parts.activation.run()
-    found: Keys = rig.keys
-    arguments = [store_urls.app, redis_url, point.value, row.id, found.signing, found.verify, found.at_rest, found.seal]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SCRIPT, *arguments, cwd=ROOT)
-    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    await killed_edit(rig, store_urls.app, redis_url, point, row.id)
     committed = point is not FaultPoint.BEFORE_COMMIT
     assert await rig.publishing.head() == (2 if committed else 1)
     # Nodes are safe to boot at this very moment, whatever lies there half done.

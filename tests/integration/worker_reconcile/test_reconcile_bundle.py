@@ -1,8 +1,5 @@
 """The bundle without a control plane: what was committed is activated, what Redis lost comes back."""
 
-import asyncio
-import signal
-import sys
 from pathlib import Path
 
 import asyncpg
@@ -15,31 +12,13 @@ from qg_core.nodes import NodeReport
 from qg_store.models import Connection, Endpoint
 from qg_store.repositories import publishing as ledger
 from tests.fixtures.store import StoreUrls
+from tests.integration.publishing.killed_edit import killed_edit
 from tests.integration.publishing.rig import Rig, endpoint
 from tests.integration.refresh.nodes import Node, served_afresh
 from tests.integration.worker_reconcile.backstop import Backstop
 from tests.integration.worker_reconcile.conftest import MakeBackstop
 from tests.support.waiting import until
 from worker.reconcile import Pace
-
-ROOT = Path(__file__).parents[3]
-
-SCRIPT = """
-import asyncio, sys
-from qg_activation.fault_points import fault_points_from
-from qg_store.models import Endpoint
-from tests.integration.publishing.rig import Keys, Rig
-
-async def main():
-    database, redis, point, endpoint_id, *keys = sys.argv[1:]
-    faults = fault_points_from({"APP_ENV": "test", "QG_FAULT_POINT": point})
-    rig = Rig(database, redis, Keys(*keys), faults=faults)
-    rig.parts.activator.start()
-    await rig.edit(Endpoint, endpoint_id, rows_max=4321)
-    await asyncio.sleep(20)
-
-asyncio.run(main())
-"""
 
 
 async def published(rig: Rig) -> Endpoint:
@@ -57,10 +36,7 @@ async def test_what_a_killed_control_plane_committed_is_activated(
     rig: Rig, backstop: Backstop, store_urls: StoreUrls, redis_url: str, tmp_path: Path, point: FaultPoint
 ) -> None:
     row = await published(rig)
-    found = rig.keys
-    arguments = [store_urls.app, redis_url, point.value, row.id, found.signing, found.verify, found.at_rest, found.seal]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SCRIPT, *arguments, cwd=ROOT)
-    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    await killed_edit(rig, store_urls.app, redis_url, point, row.id)
     async with rig.session() as session:
         assert await ledger.heads(session) == ledger.Heads(head=2, activated=1)
     backstop.reconcile.start()
