@@ -1,0 +1,44 @@
+"""What the lock files pin: the packages and versions that an audit has to have looked at."""
+
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from supply_chain.findings import ROOT
+
+# Found, not listed: what is shipped, with or without extras, what development needs, and what these checks run on.
+LOCKS = tuple(
+    str(path.relative_to(ROOT))
+    for path in sorted([*ROOT.glob("requirements*.lock"), *ROOT.glob("supply_chain/requirements*.lock")])
+)
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Canonical name to version of everything in a lock file, whatever its environment markers."""
+    return {canonicalize_name(requirement.name): _version(requirement) for requirement in _requirements(lock)}
+
+
+def applicable(lock: Path) -> dict[str, str]:
+    """As `pinned`, but only what is installed on this platform and Python: what pip-audit looks at here."""
+    return {
+        canonicalize_name(requirement.name): _version(requirement)
+        for requirement in _requirements(lock)
+        if requirement.marker is None or requirement.marker.evaluate()
+    }
+
+
+def path_of(name: str) -> Path:
+    """Where a lock file of LOCKS is."""
+    return ROOT / name
+
+
+def _requirements(lock: Path) -> list[Requirement]:
+    joined = lock.read_text().replace("\\\n", " ")
+    lines = (line.partition("--hash=")[0].strip() for line in joined.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def _version(requirement: Requirement) -> str:
+    (only,) = requirement.specifier
+    return only.version
