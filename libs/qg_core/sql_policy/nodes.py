@@ -37,6 +37,16 @@ _UNPLACED_FUNCTIONS = listed(
     Localtimestamp Or Rand StrToTime Systimestamp ToNumber Trim
     """
 )
+# Where a bare name is that of a table, an alias or a part of a name that is judged as a whole. Anywhere else the parser
+# takes it for mere text (FETCH FIRST my_func ROWS ONLY), and Oracle calls it.
+_NAME_PLACES = listed(
+    """
+    Alias.alias Anonymous.this Column.catalog Column.db Column.table Column.this Dot.expression Dot.this In.this
+    JSONColumnDef.this Join.using Pivot.columns Pivot.expressions PivotAlias.alias RecursiveWithSearch.expression
+    RecursiveWithSearch.this Table.catalog Table.db Table.this TableAlias.columns TableAlias.this Tuple.expressions
+    Window.alias Window.this
+    """
+)
 _RULE_OF_NODE = {
     "Lock": "for_update",
     "Into": "select_into",
@@ -100,6 +110,10 @@ def _check_node(node: exp.Expr) -> Iterator[Finding]:
     if kind in _RULE_OF_NODE or not _is_known(node, kind):
         rule = _RULE_OF_NODE.get(kind, "dml" if isinstance(node, (exp.DML, exp.DDL)) else "node")
         yield Finding(offset_of(node), rule, f"This part of the statement ({kind}) is not allowed in a query.")
+    elif isinstance(node, exp.Identifier):
+        if f"{type(node.parent).__name__}.{node.arg_key}" not in _NAME_PLACES:
+            message = f"{node.name} is no column here, so it would be called as a function."
+            yield Finding(offset_of(node), "function", message)
     elif isinstance(node, exp.Select) and not node.expressions:
         yield Finding(offset_of(node), "syntax", "A SELECT without columns.")
     elif isinstance(node, (exp.DPipe, exp.Add)):
