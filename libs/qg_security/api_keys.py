@@ -20,7 +20,7 @@ CREDENTIAL_LENGTH = 32
 PREFIX_LENGTH_MAX = 32
 
 _AFTER_PREFIX = re.compile(rb"([0-9a-f]{32})_([0-9a-f]{48})_([0-9a-f]{16})\Z")
-_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,32}\Z")
+_PREFIX = re.compile(rf"[A-Za-z0-9_.-]{{0,{PREFIX_LENGTH_MAX}}}\Z")
 
 
 class KeyMalformed(ValueError):

@@ -7,12 +7,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from control_plane.input.kinds import Description, Line, Name, RowIdText
 from qg_core.specs import MethodType
+from qg_security.api_keys import PREFIX_LENGTH_MAX
+from qg_security.passwords import PASSWORD_BYTES_MAX
 from qg_store.models import AuthMethod
 
 Algorithm = Annotated[str, Meta(max_length=8, extra_json_schema={"enum": ["HS256", "HS384", "HS512"]})]
 ExpireMinutes = Annotated[int, Meta(ge=1, le=525_600)]
-ConsumerPassword = Annotated[str, Meta(min_length=1, max_length=72, description="At most 72 bytes in UTF-8")]
-KeyPrefix = Annotated[str, Meta(max_length=32, pattern=r"^[A-Za-z0-9_.-]*(?![\s\S])")]
+ConsumerPassword = Annotated[
+    str, Meta(min_length=1, max_length=PASSWORD_BYTES_MAX, description=f"At most {PASSWORD_BYTES_MAX} bytes in UTF-8")
+]
+KeyPrefix = Annotated[str, Meta(max_length=PREFIX_LENGTH_MAX, pattern=r"^[A-Za-z0-9_.-]*(?![\s\S])")]
 
 
 class MethodCreate(Struct, frozen=True, kw_only=True):
