@@ -26,6 +26,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     ops_port: int
     shutdown_grace_s: int
     log_level: str
+    traces: str
     app_env: str
     debug: bool
 
@@ -135,6 +136,13 @@ def process_variables(*, ops_port: int, grace_for: str = "running requests") -> 
             parse=one_of(*LOG_LEVELS),
             default="INFO",
             description="The least severe level that is logged; request lines are INFO.",
+        ),
+        Variable(
+            name="TRACES",
+            field="traces",
+            parse=one_of("off", "otlp"),
+            default="off",
+            description="`otlp`: traces to an OpenTelemetry collector, which needs the extra `otel` (docs/traces.md).",
         ),
         Variable(
             name="APP_ENV",

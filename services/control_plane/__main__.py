@@ -24,16 +24,17 @@ def run(environ: Mapping[str, str]) -> int:
     """Serve until asked to stop; the exit status. Raises `SettingsInvalid`."""
     settings = settings_from(environ)
     sink = LineSink()
-    observer = make_observer("control-plane", settings.log_level, sink)
+    observer = make_observer("control-plane", settings.log_level, settings.traces, sink)
     try:
         return run_loop(_main(settings, observer, sink))
     finally:
+        observer.close()
         sink.close()
 
 
 async def _main(settings: Settings, observer: Observer, sink: LineSink) -> int:
     sink.attach(asyncio.get_running_loop())
-    control_plane = create_app(settings, observer, log=observer.log)
+    control_plane = create_app(settings, observer, log=observer.log, traces=observer.traces)
     try:
         await control_plane.start()
         outcome = await _serve(control_plane, settings, observer)

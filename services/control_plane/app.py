@@ -39,6 +39,7 @@ from qg_security.signing import Ed25519Signer, Ed25519Verifier
 from qg_store.engine import SessionFactory, make_engine, make_sessions
 from qg_telemetry.events import Observe
 from qg_telemetry.log import Log
+from qg_telemetry.traces import Traces
 
 
 class ControlPlane(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ def create_app(
     pace: Pace | None = None,
     checker: SqlChecker | None = None,
     log: Log | None = None,
+    traces: Traces | None = None,
 ) -> ControlPlane:
     """Build the control plane inside a running event loop; nothing connects until `start()`.
 
@@ -161,6 +163,7 @@ def create_app(
             client_address=compile_client_address(settings.trusted_proxies),
             is_trusted=compile_is_trusted(settings.trusted_proxies),
             observe=observe,
+            traces=traces,
         ),
         routes=routes,
         settings=settings,

@@ -30,8 +30,12 @@ async def _run(settings: Settings) -> None:
     sink = LineSink()
     sink.attach(asyncio.get_running_loop())
     try:
-        observe = make_observer("data-plane", "DEBUG" if settings.debug else settings.log_level, sink)
-        await Node(settings, observe).run()
+        level = "DEBUG" if settings.debug else settings.log_level
+        observe = make_observer("data-plane", level, settings.traces, sink)
+        try:
+            await Node(settings, observe).run()
+        finally:
+            observe.close()
     finally:
         sink.close()
 

@@ -25,11 +25,13 @@ from data_plane.requests.live import Live
 from data_plane.requests.password_waits import PasswordWaits
 from data_plane.requests.refuse_flood import FloodLimits, RefuseFlood
 from data_plane.requests.request_log import RequestLog
+from data_plane.requests.request_traces import RequestTraces
 from data_plane.requests.response_headers import ResponseHeaders
 from data_plane.settings import Settings
 from data_plane.snapshots.parts import Snapshots
 from data_plane.stored_settings import StoredSettings
 from qg_bundle.link import open_link
+from qg_core.client_address import compile_is_trusted
 from qg_oracle.pools import Pools
 from qg_security.authenticators import AuthParts
 from qg_security.passwords import PasswordChecker
@@ -98,7 +100,7 @@ class Node:
             if settings.access_log
             else None
         )
-        self.request_log = RequestLog(observe, self.recorder)
+        self.request_log = RequestLog(observe, self.recorder, self._request_traces())
         self.gateway = self._gateway()
         _bind_states(observe.metrics, self)
 
@@ -193,6 +195,10 @@ class Node:
             self.request_log,
             self._observe,
         )
+
+    def _request_traces(self) -> RequestTraces | None:
+        traces = self._observe.traces
+        return None if traces is None else RequestTraces(traces, compile_is_trusted(self._settings.trusted_proxies))
 
     def _on_swap(self, catalog: Catalog) -> None:
         self.stored_settings.apply(catalog)

@@ -55,6 +55,7 @@ class Pipeline:
             visit.principal = principal
             visit.user = principal.tag
         binds = bind(route, request.query_string)
+        visit.bound = time.monotonic()
         if route.endpoint.data_strategy is DataStrategy.SNAPSHOT:
             return await self._stored.answer(route, request, receive, self._live.deadline(route, request))
         if request.method == "HEAD":

@@ -35,12 +35,16 @@ async def _run(settings: Settings) -> int:
     sink = LineSink()
     sink.attach(asyncio.get_running_loop())
     try:
-        observe = make_observer("worker", "DEBUG" if settings.debug else settings.log_level, sink)
+        level = "DEBUG" if settings.debug else settings.log_level
+        observe = make_observer("worker", level, settings.traces, sink)
         try:
             worker = Worker(settings, observe)
         except OSError as error:
             raise _StateDirUnusable(error.strerror or type(error).__name__) from error
-        outcome = await worker.run()
+        try:
+            outcome = await worker.run()
+        finally:
+            observe.close()
         # Only a worker that could not begin stops itself.
         return EXIT_FAILED if outcome.reason in {"listener_broken", "stopped"} else 0
     finally:

@@ -29,6 +29,7 @@ from worker.runs.execution import Execution
 from worker.runs.heartbeat import Heartbeat
 from worker.runs.live import LiveRuns
 from worker.runs.reaping import Reaping
+from worker.runs.run_traces import traced
 from worker.scheduler.planning import Planning
 from worker.settings import Settings
 from worker.snapshots.copying import Copying
@@ -53,6 +54,7 @@ class Worker:
     def __init__(self, settings: Settings, observe: Observer) -> None:
         self._settings = settings
         self._observe = observe
+        of_runs = observe if observe.traces is None else traced(observe, observe.traces)
         self._draining = False
         self._ending: asyncio.Task[None] | None = None
         self._unable = asyncio.Event()
@@ -88,7 +90,7 @@ class Worker:
                 ),
                 copying=Copying(snapshot_writer, observe),
                 timeout_max_ms=lambda: self.stored.query_timeout_max_ms,
-                observe=observe,
+                observe=of_runs,
             ),
             slots_max=lambda: self.stored.max_job_concurrency,
             observe=observe,

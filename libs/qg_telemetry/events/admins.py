@@ -2,11 +2,16 @@
 
 from typing import ClassVar
 
+from msgspec import UNSET, UnsetType
+
 from qg_telemetry.events.base import Event, Level
 
 
 class AdminRequestServed(Event, frozen=True, kw_only=True):
-    """The one line of every request to the control plane; `user` is the admin's name, null when not signed in."""
+    """The one line of every request to the control plane; `user` is the admin's name, null when not signed in.
+
+    `trace_id` is there when the request was traced.
+    """
 
     texts: ClassVar[tuple[str, ...] | None] = ("path",)
 
@@ -19,6 +24,7 @@ class AdminRequestServed(Event, frozen=True, kw_only=True):
     duration_ms: float
     bytes: int
     error_code: str | None = None
+    trace_id: str | UnsetType = UNSET
 
 
 class AdminSignedIn(Event, frozen=True, kw_only=True):

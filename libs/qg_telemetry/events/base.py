@@ -28,7 +28,7 @@ def snake_case(class_name: str) -> str:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=snake_case):
-    """Base of all events. Fields are flat: text, numbers, booleans, null, or a tuple of text; never a secret.
+    """Base of all events. Fields are flat: text, numbers, booleans, null, a tuple of text, or absent; never a secret.
 
     `event` is the name in log lines and metrics, from the class name. `texts` names the text fields that may hold
     something from outside and so pass through redaction; None means every text field. `counted_by` names the field

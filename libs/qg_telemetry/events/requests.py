@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from msgspec import UNSET, UnsetType
+
 from qg_telemetry.events.base import Event, Level
 
 
@@ -10,7 +12,7 @@ class RequestServed(Event, frozen=True, kw_only=True):
 
     `user` is `Principal.tag` or null; `endpoint` the endpoint's name or null when none matched; `path` as received;
     `outcome` one of ok, refused, failed, aborted; `error_code` the code of the problem document; `ora_code` what the
-    database said (`ORA-00942`), which only the log may show.
+    database said (`ORA-00942`), which only the log may show. `trace_id` is there when the request was traced.
     """
 
     texts: ClassVar[tuple[str, ...] | None] = ("path",)
@@ -32,6 +34,7 @@ class RequestServed(Event, frozen=True, kw_only=True):
     ora_code: str | None = None
     auth_method_id: str | None = None
     aborted: bool = False
+    trace_id: str | UnsetType = UNSET
 
 
 class PublicEndpointServed(Event, frozen=True, kw_only=True):

@@ -4,13 +4,17 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from control_plane.edge.failures import answer_of
 from control_plane.edge.headers import ResponseHeaders
+from control_plane.edge.request_traces import record_request
 from control_plane.edge.visit import Visit, attach
 from qg_core.client_address import network_of
 from qg_core.errors import BadRequest, BodyTooLarge, TargetTooLong
 from qg_core.request_ids import request_id_from
 from qg_telemetry.events import AdminRequestServed, Observe
+from qg_telemetry.traces import Traces
 
 BODY_BYTES_MAX = 1_048_576
 OPEN_BODY_BYTES_MAX = 16_384
@@ -40,6 +44,7 @@ class Front:
         client_address: Callable[[str, bytes | None], str],
         is_trusted: Callable[[str], bool],
         observe: Observe,
+        traces: Traces | None = None,
     ) -> None:
         self._app = app
         self._gate = gate
@@ -47,6 +52,7 @@ class Front:
         self._client_address = client_address
         self._is_trusted = is_trusted
         self._observe = observe
+        self._traces = traces
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -79,19 +85,23 @@ class Front:
             answer = answer_of(error, visit, self._observe)
             if sent.status is None:
                 await sent.answer(answer.status, answer.headers, answer.body)
-        self._observe(
-            AdminRequestServed(
-                request_id=visit.request_id,
-                user=visit.actor.username if visit.actor else None,
-                method=scope["method"][:16],
-                path=scope["path"][:PATH_SHOWN_MAX],
-                client_ip=visit.client_ip,
-                status=sent.status or 0,
-                duration_ms=round((time.perf_counter() - started) * 1_000, 3),
-                bytes=sent.body_bytes,
-                error_code=visit.error_code,
-            )
+        served = AdminRequestServed(
+            request_id=visit.request_id,
+            user=visit.actor.username if visit.actor else None,
+            method=scope["method"][:16],
+            path=scope["path"][:PATH_SHOWN_MAX],
+            client_ip=visit.client_ip,
+            status=sent.status or 0,
+            duration_ms=round((time.perf_counter() - started) * 1_000, 3),
+            bytes=sent.body_bytes,
+            error_code=visit.error_code,
         )
+        if self._traces is not None:
+            # Only behind a trusted proxy may a caller name the trace and have it taken.
+            traceparent = given.get(b"traceparent") if self._is_trusted(peer) else None
+            trace_id = record_request(self._traces, served, scope.get("path_template", ""), traceparent)
+            served = served if trace_id is None else replace(served, trace_id=trace_id)
+        self._observe(served)
 
     def _preflight(self, method: str, given: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...] | None:
         if method != "OPTIONS" or b"access-control-request-method" not in given:

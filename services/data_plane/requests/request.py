@@ -22,6 +22,7 @@ _READ = frozenset(
         b"content-length",
         b"transfer-encoding",
         b"origin",
+        b"traceparent",
         b"access-control-request-method",
     }
 )

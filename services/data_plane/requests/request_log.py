@@ -8,9 +8,12 @@ process loses no more than the log's own buffer does.
 import asyncio
 import time
 
+from msgspec.structs import replace
+
 from data_plane.access_log.recorder import Recorder
+from data_plane.requests.request_traces import RequestTraces
 from data_plane.requests.visit import Visit
-from qg_telemetry.events import Observe
+from qg_telemetry.events import Observe, RequestServed
 
 DELAY_S = 0.025
 WAITING_MAX = 256
@@ -19,9 +22,10 @@ WAITING_MAX = 256
 class RequestLog:
     """Call `add` in the event loop; `flush` before the process ends."""
 
-    def __init__(self, observe: Observe, recorder: Recorder | None = None) -> None:
+    def __init__(self, observe: Observe, recorder: Recorder | None = None, traces: RequestTraces | None = None) -> None:
         self._observe = observe
         self._recorder = recorder
+        self._traces = traces
         self._waiting: list[Visit] = []
 
     def begin(self) -> None:
@@ -43,16 +47,20 @@ class RequestLog:
     def flush(self) -> None:
         """Say what has happened so far."""
         waiting, self._waiting = self._waiting, []
-        recorder = self._recorder
-        if recorder is None:
-            for visit in waiting:
-                self._observe(visit.served())
-            return
         wall_clock_ahead_s = time.time() - time.monotonic()
+        recorder = self._recorder
         recorded = []
         for visit in waiting:
             served = visit.served()
+            if self._traces is not None:
+                served = _traced(self._traces, visit, served, wall_clock_ahead_s)
             self._observe(served)
-            recorded.append(visit.recorded(served, wall_clock_ahead_s))
-        if recorded:
+            if recorder is not None:
+                recorded.append(visit.recorded(served, wall_clock_ahead_s))
+        if recorder is not None and recorded:
             recorder.record(recorded)
+
+
+def _traced(traces: RequestTraces, visit: Visit, served: RequestServed, wall_clock_ahead_s: float) -> RequestServed:
+    trace_id = traces.record(visit, served, wall_clock_ahead_s)
+    return served if trace_id is None else replace(served, trace_id=trace_id)

@@ -27,12 +27,14 @@ STATUS_CLIENT_GONE = 499
 class Visit:
     """Filled in by the gateway and the pipeline alone, as the request passes through them.
 
-    `ended` is on `time.monotonic()`'s clock, in seconds; `sequence` its number in the access log, 0 before it is over.
+    `ended` is on `time.monotonic()`'s clock, in seconds, and so is `bound`, when its parameters were understood, 0
+    before; `sequence` its number in the access log, 0 before it is over.
     """
 
     __slots__ = (
         "aborted",
         "body_bytes",
+        "bound",
         "catalog",
         "client_ip",
         "ended",
@@ -58,6 +60,7 @@ class Visit:
         self.body_bytes = 0
         self.error: GatewayError | None = None
         self.aborted = False
+        self.bound = 0.0
         self.ended = request.started
         self.sequence = 0
 

@@ -33,7 +33,7 @@ def test_an_event_keeps_the_rules(event_type: type[Event]) -> None:
 
 
 def is_flat(annotation: object) -> bool:
-    if annotation in PLAIN:
+    if annotation in PLAIN or annotation is msgspec.UnsetType:  # a field that may be absent
         return True
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):

@@ -125,7 +125,7 @@ logging.basicConfig(); early = logging.getLogger("early"); early.addHandler(logg
 from qg_telemetry.observer import make_observer
 from qg_telemetry.sink import LineSink
 sink = LineSink(1)
-observer = make_observer("svc", "info", sink)
+observer = make_observer("svc", "info", "off", sink)
 early.warning("token=%s", "abc123"); logging.getLogger("late").error("late")
 logging.getLogger("sqlalchemy.engine").info("parameters: hunter2")
 warnings.warn("old", DeprecationWarning, stacklevel=1)

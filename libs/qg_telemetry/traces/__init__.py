@@ -1,0 +1,6 @@
+"""Finished work as traces: what services hand over, and who sends it where (optional extra `otel`)."""
+
+from qg_telemetry.traces.otlp import TracesUnavailable, otlp_traces
+from qg_telemetry.traces.work import Attribute, Kind, Traces, Work
+
+__all__ = ["Attribute", "Kind", "Traces", "TracesUnavailable", "Work", "otlp_traces"]
