@@ -7,7 +7,6 @@ from data_plane.catalogs.route import Route
 from data_plane.requests.answers import Answer
 from data_plane.requests.asgi import Receive
 from data_plane.requests.disconnects import Disconnects, Watched
-from data_plane.requests.ready_body import AT_ONCE_BYTES_MAX
 from data_plane.requests.request import Request
 from data_plane.requests.response_headers import Header
 from data_plane.snapshots.body import FileBody, HeldBody
@@ -23,6 +22,12 @@ from qg_oracle.deadlines import Deadline
 
 RETRY_AFTER_S = 10
 """Until there is one: nobody here knows when that will be."""
+
+AT_ONCE_BYTES_MAX = 192 * 1024
+"""A stored body up to this size is given to the server in one piece, which spares it a fifth of the request's CPU.
+
+Measured with 300 clients that read nothing of 180 KB: the server holds 110 KiB for each, and 50 KiB in pieces.
+"""
 
 ATTEMPTS = 2
 """The files of a snapshot go when a newer one has come: then that one is there."""
