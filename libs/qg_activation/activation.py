@@ -51,14 +51,12 @@ class Activation:
         observe: Observe,
         on_head: OnHead | None = None,
         faults: FaultPoints | None = None,
-        now: Callable[[], float] = time.time,
     ) -> None:
         self._sessions = sessions
         self._writer = writer
         self._observe = observe
         self._on_head = on_head
         self._faults = faults or FaultPoints()
-        self._now = now
 
     async def activate(self) -> Activated:
         """`run()`, and say so when it brought anything."""
@@ -83,7 +81,7 @@ class Activation:
         """
         async with self._sessions() as session:
             await ledger.lock_activation(session)
-            issued_at = self._now()
+            issued_at = time.time()
             heads = await ledger.heads(session)
             since = heads.activated if redis_head is None else min(heads.activated, redis_head)
             if heads.head == 0 or since >= heads.head:
@@ -111,7 +109,7 @@ class Activation:
             activated = (await ledger.heads(session)).activated
             async for batch in ledger.specs(session, digests):
                 whole = _whole(batch)
-                await self._writer.put_specs_again(whole, self._now())
+                await self._writer.put_specs_again(whole, time.time())
                 done += [f"spec:{spec.digest}" for spec in whole]
             for name in wanted:
                 kind, _, number = name.partition(":")
@@ -145,7 +143,7 @@ class Activation:
             after = checkpoint.revision
         digests |= await ledger.digests_changed(session, after, head)
         async for batch in ledger.specs(session, sorted(digests)):
-            await self._writer.put_specs(_whole(batch), self._now())
+            await self._writer.put_specs(_whole(batch), time.time())
         self._faults.reach(FaultPoint.AFTER_SPECS)
         put = 0
         while rows := await ledger.deltas(session, after, head, DELTAS_PER_BATCH):
