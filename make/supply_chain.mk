@@ -17,6 +17,10 @@ audit: $(STAMP) $(AUDIT_STAMP) ## Look up known vulnerabilities of every lock fi
 osv-gate: $(STAMP) build/kev.json ## Judge osv-scanner's reports osv-tree.json and osv-canary.json: exploited, critical, overdue
 	@$(PYTHON_IN_VENV) -m supply_chain.osv osv-tree.json osv-canary.json build/kev.json
 
+.PHONY: image-gate
+image-gate: $(STAMP) build/kev.json ## Judge Trivy's report image-scan.json: what it saw, exploited, critical, high with a fix, secrets
+	@$(PYTHON_IN_VENV) -m supply_chain.image_scan image-scan.json build/kev.json
+
 .PHONY: pin-lint
 pin-lint: $(STAMP) ## Every action and image is pinned by hash and listed; workflows follow the rules
 	@$(PYTHON_IN_VENV) -m supply_chain.pin_lint
@@ -86,9 +90,9 @@ image-verify: ## Verify signature, provenance and SBOM of DIGEST=sha256:... as w
 	@python3 -m supply_chain.release image-verify
 
 .PHONY: chart-package
-chart-package: ## Package the chart into build/chart
+chart-package: helm-tools ## Package the chart into build/chart
 	@mkdir -p build/chart
-	@helm package helm/querygateway --destination build/chart
+	@$(VENV)/helm-tool/helm package helm/querygateway --destination build/chart
 
 .PHONY: chart-push
 chart-push: ## Push the chart of build/chart

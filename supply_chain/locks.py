@@ -7,11 +7,22 @@ from packaging.utils import canonicalize_name
 
 from supply_chain.findings import ROOT
 
-# Found, not listed: what is shipped, with or without extras, what development needs, and what these checks run on.
+_FOLDERS = ("deploy", "helm", "supply_chain")
+
+# Found, not listed: what is shipped, with or without extras, what development needs, and what builds and checks run on.
 LOCKS = tuple(
     str(path.relative_to(ROOT))
-    for path in sorted([*ROOT.glob("requirements*.lock"), *ROOT.glob("supply_chain/requirements*.lock")])
+    for path in sorted([*ROOT.glob("*.lock"), *(path for name in _FOLDERS for path in (ROOT / name).rglob("*.lock"))])
 )
+_PYTHONS = ("3.11", "3.12", "3.13")
+_LINUX = {
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+}
 
 
 def pinned(lock: Path) -> dict[str, str]:
@@ -25,6 +36,16 @@ def applicable(lock: Path) -> dict[str, str]:
         canonicalize_name(requirement.name): _version(requirement)
         for requirement in _requirements(lock)
         if requirement.marker is None or requirement.marker.evaluate()
+    }
+
+
+def in_every_image(lock: Path) -> dict[str, str]:
+    """As `pinned`, but only what is installed on Linux whichever of our Pythons the base image has."""
+    images = [{**_LINUX, "python_version": python, "python_full_version": f"{python}.9"} for python in _PYTHONS]
+    return {
+        canonicalize_name(requirement.name): _version(requirement)
+        for requirement in _requirements(lock)
+        if requirement.marker is None or all(requirement.marker.evaluate(image) for image in images)
     }
 
 

@@ -34,17 +34,16 @@ def lint(root: Path, pins: Pins) -> list[Finding]:
             used.add(use.name)
             findings += [Finding(name, use.line, problem) for problem in use_problems(use, pins)]
         findings += workflows.findings(root, path)
-    # A table that only ever grows hides what is really trusted.
-    findings += [
-        Finding("supply_chain/pins.toml", 0, f"{pin.name} is listed, and nothing uses it")
-        for pin in pins.actions
-        if used and pin.name not in used
-    ]
     for path in image_files(root):
         for image in images_in(path):
+            used.add(image.digest)
             findings += [
                 Finding(str(path.relative_to(root)), image.line, problem) for problem in image_problems(image, pins)
             ]
+    # A table that only ever grows hides what is really trusted.
+    unused = [pin.name for pin in pins.actions if pin.name not in used]
+    unused += [f"{pin.name}:{pin.tag}" for pin in pins.images if pin.digest not in used]
+    findings += [Finding("supply_chain/pins.toml", 0, f"{name} is listed, and nothing uses it") for name in unused]
     return findings
 
 
