@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from qg_bundle import keys
 from qg_bundle.limits import HEAD_BYTES_MAX
 from qg_bundle.rejections import Reason
-from qg_bundle.snapshots.codec import HEADER_BYTES_MAX, open_header, rejected_snapshot
+from qg_bundle.snapshots.codec import HEADER_BYTES_MAX, open_header, rejected_snapshot, retagged_header
 from qg_core.signatures import Tagger
 from qg_core.snapshots import ID, NUMBER_MAX, PIECE_BYTES, SnapshotHeader, piece_size
 
@@ -93,6 +93,10 @@ class SnapshotReader:
     def open(self, endpoint_id: str, body: bytes) -> SealedHeader:
         """Verify a sealed header, wherever it was kept. Raises `BundleRejected`."""
         return SealedHeader(open_header(self._tags, self._gateway_id, endpoint_id, body), body)
+
+    def under_newest_key(self, sealed: SealedHeader) -> bytes:
+        """A verified header as it is to be kept: an older key that tagged it may be gone when it is read again."""
+        return retagged_header(self._tags, self._gateway_id, sealed.header.endpoint_id, sealed.body)
 
     async def piece(self, header: SnapshotHeader, encoding: str, number: int) -> bytes:
         """The `number`th piece of an encoding, of the size that it should have. Raises `BundleRejected`."""

@@ -125,7 +125,7 @@ class CatalogBuilder:
 
     def _compile(self, key: SubjectKey, digest: str, body: bytes | None) -> Compiled:
         if body is not None:
-            return compile_spec(key, digest, body, self._sealer)
+            return compile_spec(key, body, self._sealer)
         if self._state.manifest.digests.get(key) == digest and self.knows(digest):
             return self._state.compiled[key]
         return Unusable(MISSING, "its bytes are not here")

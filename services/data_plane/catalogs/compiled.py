@@ -1,5 +1,7 @@
 """Verified specs compiled for serving, one by one: whatever can't be used is a value too, and holds up nothing else."""
 
+import hashlib
+
 import msgspec
 
 from data_plane.catalogs.shapes import AnswerShape, compile_shape, path_of
@@ -13,6 +15,7 @@ from qg_core.specs import (
     ConnectionSecret,
     ConnectionSpec,
     CredentialSecret,
+    CredentialSpec,
     DataStrategy,
     EndpointSpec,
     NumberStyle,
@@ -20,6 +23,7 @@ from qg_core.specs import (
     SettingsSpec,
     SpecUnreadable,
     decode_spec,
+    encode_spec,
     sealed_row,
 )
 from qg_oracle.statements import Statement, statement_of
@@ -46,7 +50,7 @@ class CompiledConnection(msgspec.Struct, frozen=True):
 
 
 class CompiledMethod(msgspec.Struct, frozen=True):
-    """An auth method whose secret was opened; its authenticator also needs its credentials."""
+    """An auth method whose secret was opened; its authenticator also needs its credentials. `digest`: `_content_of`."""
 
     spec: AuthMethodSpec
     digest: str
@@ -87,7 +91,7 @@ class _Fragment(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-def compile_spec(key: SubjectKey, digest: str, body: bytes, sealer: Sealer) -> Compiled:
+def compile_spec(key: SubjectKey, body: bytes, sealer: Sealer) -> Compiled:
     """Compile the verified bytes that the manifest names for `key`. Never raises."""
     try:
         spec = decode_spec(body)
@@ -101,7 +105,7 @@ def compile_spec(key: SubjectKey, digest: str, body: bytes, sealer: Sealer) -> C
         if isinstance(spec, SettingsSpec):
             stored_values(spec)
             return CompiledSettings(spec)
-        return _with_secret(spec, digest, sealer)
+        return _with_secret(spec, sealer)
     except SealBroken as error:
         return Unusable(SECRET_BROKEN, str(error))
     except Exception as error:  # noqa: BLE001 - one bad row must never hold up a revocation
@@ -116,9 +120,7 @@ def _endpoint(spec: EndpointSpec) -> CompiledEndpoint:
     )
 
 
-def _with_secret(
-    spec: SealedSpec, digest: str, sealer: Sealer
-) -> CompiledConnection | CompiledMethod | CompiledCredential:
+def _with_secret(spec: SealedSpec, sealer: Sealer) -> CompiledConnection | CompiledMethod | CompiledCredential:
     row = sealed_row(spec.kind_, spec.id)
     if isinstance(spec, ConnectionSpec):
         target = target_of(spec, sealer.open(row, spec.sealed, ConnectionSecret))
@@ -126,9 +128,19 @@ def _with_secret(
         return CompiledConnection(spec, target)
     if isinstance(spec, AuthMethodSpec):
         opened = sealer.open(row, spec.sealed, AuthMethodSecret) if spec.sealed is not None else None
-        return CompiledMethod(spec, digest, opened)
+        return CompiledMethod(spec, _content_of(spec, opened), opened)
     secret = sealer.open(row, spec.sealed, CredentialSecret) if spec.sealed is not None else None
-    return compile_credential(spec, digest, secret)
+    return compile_credential(spec, _content_of(spec, secret), secret)
+
+
+def _content_of(spec: AuthMethodSpec | CredentialSpec, secret: AuthMethodSecret | CredentialSecret | None) -> str:
+    """What a spec says, its opened secret included, as a digest that never leaves the process.
+
+    Not the digest of the spec: that changes when a rotation of keys seals the same secret again, and everybody who was
+    verified under it would have to be verified anew, all at once.
+    """
+    said = encode_spec(msgspec.structs.replace(spec, sealed=None))
+    return hashlib.blake2b(said + b"\0" + msgspec.json.encode(secret), digest_size=32).hexdigest()
 
 
 def _stand_in(key: SubjectKey, body: bytes) -> CompiledEndpoint | None:

@@ -2,7 +2,7 @@
 
 from data_plane.refreshing.catch_up import Step
 from data_plane.refreshing.state_file import Update
-from qg_bundle.envelope import Sealed
+from qg_bundle.envelope import Sealed, signed_by
 from qg_core.revisions import Checkpoint, Delta, Manifest, SubjectKey
 
 DELTAS_MAX = 256
@@ -14,6 +14,7 @@ class Chain:
 
     def __init__(self) -> None:
         self._base: int | None = None
+        self._signed_by = ""
         self._deltas: list[Sealed[Delta]] = []
 
     @property
@@ -26,11 +27,17 @@ class Chain:
         """The revision of its checkpoint; 0 before there is one."""
         return self._base or 0
 
+    @property
+    def signed_by(self) -> str:
+        """The id of the key that signed its checkpoint; empty before there is one."""
+        return self._signed_by
+
     def follow(self, step: Step, before: Manifest | None) -> Update:
         """Take a step; what the disk must hold for it."""
         named = frozenset(step.manifest.digests.values()) if step.checkpoint is not None else None
         if step.checkpoint is not None:
             self._base = step.checkpoint.value.revision
+            self._signed_by = signed_by(step.checkpoint.body)
             self._deltas = list(step.deltas)
         else:
             self._deltas += step.deltas
@@ -53,6 +60,7 @@ class Chain:
         if expected != revision:
             return None
         self._base, self._deltas = revision, after
+        self._signed_by = signed_by(checkpoint.body)
         return Update(
             revision=served.revision,
             checkpoint=_part(checkpoint),

@@ -191,7 +191,7 @@ class Refresher:
         if self.beacon is not None:
             await self._memory.remember_beacon(self.beacon.body)
         if self.current is not None:
-            await self._tidy.run(self.current.manifest)
+            await self._tidy.run(self.current.manifest, self.beacon)
 
     async def _catch_up(self, glance: Glance) -> BundleRejected | None:
         """Take everything that is newer; why there is something that could not be taken."""

@@ -6,12 +6,16 @@ import msgspec
 
 from data_plane.refreshing.chain import Chain
 from data_plane.refreshing.memory import Memory
+from qg_bundle.envelope import Sealed, signed_by
 from qg_bundle.reader import BundleReader
-from qg_core.revisions import Manifest
+from qg_core.revisions import Beacon, Manifest
 
 RETRY_S = 30.0
 EVERY_S = 600.0
-"""How often a newer checkpoint is looked for while the chain is short: it may be signed with a newer key."""
+"""How often a newer checkpoint is looked for while the chain is short."""
+
+OTHER_KEY_S = 2.0
+"""The same while the control plane signs with another key than the chain's: the older one is about to be removed."""
 
 
 class Tidy:
@@ -23,10 +27,12 @@ class Tidy:
         self._chain = chain
         self._tried_at = time.monotonic() - EVERY_S + RETRY_S
 
-    async def run(self, served: Manifest) -> None:
+    async def run(self, served: Manifest, beacon: Sealed[Beacon] | None) -> None:
         """Do what is due. Raises `BundleRejected` and one of `link.LINK_ERRORS`."""
         everything = self._memory.needs_everything
         pause_s = RETRY_S if everything or self._chain.too_long else EVERY_S
+        if beacon is not None and signed_by(beacon.body) != self._chain.signed_by:
+            pause_s = OTHER_KEY_S
         if time.monotonic() - self._tried_at < pause_s:
             return
         self._tried_at = time.monotonic()

@@ -32,7 +32,7 @@ class Fetching:
         try:
             for encoding in header.encodings:
                 await self._fetch_encoding(sealed, encoding)
-            await self._run(lambda: self._files.keep_header(header, sealed.body))
+            await self._run(lambda: self._files.keep_header(header, self._reader.under_newest_key(sealed)))
         except BaseException:
             self._thread.submit(self._files.remove, header.endpoint_id, header.snapshot_id)
             raise

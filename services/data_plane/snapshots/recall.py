@@ -41,17 +41,18 @@ class Recall:
         Raises `FilesFailed` when the directory can't be used at all.
         """
         found = await self._run(self._files.open)
-        headers = [header for owner in found if (header := await self._opened(*owner)) is not None]
-        for header in sorted(headers, key=lambda header: (header.created_at, header.number), reverse=True):
+        opened = [sealed for owner in found if (sealed := await self._opened(*owner)) is not None]
+        for sealed in sorted(opened, key=lambda each: (each.header.created_at, each.header.number), reverse=True):
+            header = sealed.header
             if header.endpoint_id in self._shelf.entries or not serves(header.endpoint_id):
                 await self._remove(header.endpoint_id, header.snapshot_id)
             else:
-                await self._take(header)
+                await self._take(sealed)
 
-    async def _opened(self, endpoint_id: str, snapshot_id: str) -> SnapshotHeader | None:
+    async def _opened(self, endpoint_id: str, snapshot_id: str) -> SealedHeader | None:
         try:
             body = await self._run(lambda: self._files.header(endpoint_id, snapshot_id))
-            header = self._header(endpoint_id, snapshot_id, body).header
+            sealed = self._header(endpoint_id, snapshot_id, body)
         except FilesFailed as failed:
             self._tell_failed(failed, endpoint_id)
         except BundleRejected as rejected:
@@ -59,7 +60,7 @@ class Recall:
                 SnapshotRejected(reason=rejected.reason.value, detail=rejected.detail, endpoint_id=endpoint_id)
             )
         else:
-            return header
+            return sealed
         await self._remove(endpoint_id, snapshot_id)
         return None
 
@@ -69,7 +70,8 @@ class Recall:
             raise rejected_snapshot(Reason.OTHER_SUBJECT, endpoint_id, "a file on disk is another snapshot's")
         return sealed
 
-    async def _take(self, header: SnapshotHeader) -> None:
+    async def _take(self, sealed: SealedHeader) -> None:
+        header = sealed.header
         started = time.perf_counter()
         try:
             await self._run(lambda: self._files.verify(header))
@@ -77,8 +79,18 @@ class Recall:
             self._tell_failed(failed, header.endpoint_id)
             await self._remove(header.endpoint_id, header.snapshot_id)
             return
+        await self._keep_under_newest_key(sealed)
         self._shelf.put(header)
         self._observe(taken(header, "disk", started))
+
+    async def _keep_under_newest_key(self, sealed: SealedHeader) -> None:
+        """After a rotation the next start has the newest key alone."""
+        body = self._reader.under_newest_key(sealed)
+        if body != sealed.body:
+            try:
+                await self._run(lambda: self._files.keep_header(sealed.header, body))
+            except FilesFailed as failed:
+                self._tell_failed(failed, sealed.header.endpoint_id)
 
     async def _remove(self, endpoint_id: str, snapshot_id: str) -> None:
         try:

@@ -55,6 +55,8 @@ class Rig:
         gateway_id: str = GATEWAY,
         timeout_s: float = 2.0,
         also_verify: Sequence[str] = (),
+        also_seal: Sequence[str] = (),
+        also_at_rest: Sequence[str] = (),
     ) -> None:
         self.keys = keys or new_keys()
         self.gateway_id = gateway_id
@@ -63,7 +65,7 @@ class Rig:
         self.redis: Redis = open_link(redis_url, timeout_s=timeout_s)
         self.signer = Ed25519Signer(self.keys.signing)
         self.verifier = Ed25519Verifier([self.keys.verify, *also_verify])
-        self.at_rest = Sealer([self.keys.at_rest])
+        self.at_rest = Sealer([self.keys.at_rest, *also_at_rest])
         self.seal = Sealer([self.keys.seal])
         self.events: list[Event] = []
         self.parts: PublishingParts = build_publishing(
@@ -73,7 +75,7 @@ class Rig:
             signer=self.signer,
             verifier=self.verifier,
             at_rest=self.at_rest,
-            bundle_seal_keys=[self.keys.seal],
+            bundle_seal_keys=[*also_seal, self.keys.seal],
             observe=self.events.append,
             statement_check=statement_check,
             faults=faults,

@@ -1,5 +1,6 @@
 """One node's refresh on real Redis and a real directory, without the request path."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -35,7 +36,9 @@ class Node:
         gateway_id: str = GATEWAY,
         staleness_max_s: float | None = DAY_S,
         timeout_s: float = 2.0,
+        also: Sequence[Keys] = (),
     ) -> None:
+        """`also`: keys behind the first ones, as in a rotation."""
         self.events: list[Event] = []
         self.swapped: list[Catalog] = []
         self.redis: Redis = open_link(redis_url, timeout_s=timeout_s)
@@ -43,8 +46,10 @@ class Node:
         self.refresher = Refresher(
             redis=self.redis,
             gateway_id=gateway_id,
-            verifier=Ed25519Verifier([keys.verify]),
-            builder=CatalogBuilder(Sealer([keys.seal]), AuthParts(self.checker, VerifiedCache(1_000))),
+            verifier=Ed25519Verifier([each.verify for each in (keys, *also)]),
+            builder=CatalogBuilder(
+                Sealer([each.seal for each in (keys, *also)]), AuthParts(self.checker, VerifiedCache(1_000))
+            ),
             memory=Memory(StateFile(state_dir, gateway_id), self.events.append),
             staleness=Staleness(staleness_max_s),
             observe=self.events.append,

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import uuid
 
+import pytest
+
 from control_plane.rotation import at_rest
 from control_plane.rotation.command import EXIT_DONE, EXIT_KEYS_NEEDED
 from qg_core.specs import ConnectionSecret, CredentialSecret, SpecKind, sealed_row
@@ -14,7 +16,8 @@ from qg_security.sealing import Sealer, new_fernet_key
 from qg_store.models import Credential
 from qg_store.repositories import sealed_secrets
 from tests.integration.publishing.rig import BCRYPT
-from tests.integration.rotation.turning import Turning, opened_by
+from tests.integration.rotation.leftovers import opened_by
+from tests.integration.rotation.turning import Turning
 
 
 async def test_every_secret_of_every_table_moves_to_the_newest_key(turning: Turning) -> None:
@@ -75,6 +78,7 @@ async def test_a_secret_that_opens_under_no_key_holds_up_no_other(turning: Turni
     assert len(opened_by(turning.new.at_rest, after)) == len(after) - 1
 
 
+@pytest.mark.long
 async def test_an_admins_edit_meanwhile_wins(turning: Turning) -> None:
     """A row that an open transaction has locked is passed over, and taken with the next pass as it is then."""
     ((row_id,),) = await turning.rows("SELECT id::text FROM connections")
@@ -126,6 +130,7 @@ def _killed_after(wanted: str, command: list[str], environ: dict[str, str]) -> s
     return line
 
 
+@pytest.mark.long
 async def test_two_at_once_do_no_harm(turning: Turning) -> None:
     await _many_credentials(turning, at_rest.ROWS_PER_BATCH + 50)
     first, second = await asyncio.gather(turning.rotate(), turning.rotate())
@@ -146,6 +151,7 @@ async def test_a_secret_moved_to_another_row_is_not_sealed_again(turning: Turnin
     assert still == moved
 
 
+@pytest.mark.long
 async def test_another_gateways_database_is_left_alone(turning: Turning) -> None:
     ran = await turning.rotate(environ=turning.environ(GATEWAY_ID="gw-other"))
     assert ran.status == 1

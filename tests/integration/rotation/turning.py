@@ -9,24 +9,18 @@ import msgspec
 
 from control_plane.rotation.command import run
 from control_plane.sign_in.secret import AdminSecret, sealed_admin_row
-from qg_security.sealing import Sealer, new_fernet_key
+from qg_bundle.node_reports import read_reports
+from qg_security.sealing import new_fernet_key
 from qg_security.signing import generate_signing_key
 from qg_store.models import Admin
 from qg_store.repositories import gateway
 from tests.fixtures.store import StoreUrls
 from tests.integration.publishing.rig import BCRYPT, GATEWAY, Keys, Rig, endpoint
+from tests.integration.rotation.leftovers import sealed_at_rest, under
 
 _JWT = "an admin signing key of thirty-two bytes"
 
 _HASH = "$2b$12$" + "a" * 53
-
-SEALED = {
-    "connections": "connection",
-    "auth_methods": "auth_method",
-    "credentials": "credential",
-    "admins": "admin",
-}
-"""Tables with sealed secrets, and what names a row of each inside."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -72,11 +66,15 @@ class Turning:
         for rig in self.rigs:
             await rig.close()
 
-    def under(self, keys: Keys, **also: str) -> Rig:
-        """A control plane's publishing under these keys."""
-        rig = Rig(self.urls.app, self.redis_url, keys, also_verify=[self.old.verify])
+    def under_new(self) -> Rig:
+        """The publishing of a control plane that has the new keys alone."""
+        rig = Rig(self.urls.app, self.redis_url, self.new)
         self.rigs.append(rig)
         return rig
+
+    async def reports(self, count: int) -> bool:
+        """Whether so many nodes report."""
+        return len(await read_reports(self.rig.redis)) == count
 
     def environ(self, **changes: str) -> dict[str, str]:
         """The control plane's environment: the new keys in front of the old ones."""
@@ -113,21 +111,8 @@ class Turning:
 
     async def sealed(self) -> dict[str, str]:
         """Row name -> sealed secret, of all tables."""
-        found: dict[str, str] = {}
-        for table, kind in SEALED.items():
-            for row_id, token in await self.rows(f"SELECT id::text, sealed FROM {table} WHERE sealed IS NOT NULL"):
-                found[f"{kind}:{row_id}"] = str(token)
-        return found
+        return await sealed_at_rest(self.urls.superuser)
 
-
-def opened_by(key: str, sealed: Mapping[str, str]) -> set[str]:
-    """The names of the rows whose secret this key alone opens there."""
-    return {row for row, token in sealed.items() if opens(key, row, token)}
-
-
-def opens(key: str, row: str, token: str) -> bool:
-    try:
-        Sealer([key]).seal_again(row, token)
-    except ValueError:
-        return False
-    return True
+    async def under(self, keys: Keys) -> list[str]:
+        """Everything in Postgres and Redis that these keys alone open or verify."""
+        return await under(keys, self.urls.superuser, self.rig.redis, GATEWAY)

@@ -45,6 +45,21 @@ def test_the_first_key_seals_and_every_key_opens() -> None:
         Sealer([old]).open("a:1", token, AuthMethodSecret)
 
 
+def test_sealed_again_it_is_the_same_secret_of_the_same_row_under_the_newest_key() -> None:
+    old, new = new_fernet_key(), new_fernet_key()
+    both = Sealer([new, old])
+    token = Sealer([old]).seal("a:1", AuthMethodSecret("00"))
+    assert not both.is_newest(token)
+    again = both.seal_again("a:1", token)
+    assert both.is_newest(again)
+    assert Sealer([new]).open("a:1", again, AuthMethodSecret) == AuthMethodSecret("00")
+    with pytest.raises(SealBroken, match="another row"):
+        both.seal_again("a:2", token)
+    with pytest.raises(SealBroken, match="any of the keys"):
+        Sealer([new]).seal_again("a:1", token)
+    assert not Sealer([new]).is_newest("no token")
+
+
 @given(position=st.integers(min_value=0, max_value=200), replacement=st.sampled_from("AQgwz09-_"))
 def test_one_altered_character_breaks_the_seal(position: int, replacement: str) -> None:
     token = Sealer([KEY]).seal("a:1", AuthMethodSecret("00"))
