@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .findings import Finding
-from .functions import BUILT_IN_FUNCTIONS, ENVIRONMENT_NAMES, NEVER_FUNCTIONS, PATTERN_FUNCTIONS
+from .functions import (
+    BUILT_IN_FUNCTIONS,
+    ENVIRONMENT_NAMES,
+    NEVER_FUNCTIONS,
+    PATTERN_FUNCTIONS,
+    PSEUDO_COLUMNS,
+)
 from .lexemes import Kind, Lexeme
 from .regions import Regions
-from .words import OPEN_RESERVED, is_syntax
+from .words import OPEN_RESERVED, RESERVED_WORDS, is_syntax
 
 _NAMES = (Kind.WORD, Kind.QUOTED)
+_NO_FUNCTIONS = RESERVED_WORDS | PSEUDO_COLUMNS | {"TRUE", "FALSE"}
 _INTERVAL_FIELDS = frozenset({"DAY", "HOUR", "MINUTE", "MONTH", "SECOND", "YEAR"})
 
 
@@ -129,6 +136,20 @@ def check_members(code: Sequence[Lexeme], placed: frozenset[int], allowed: froze
             yield Finding(lexeme.start, "method_call", "Methods and attributes of a result are not allowed.")
         elif before.start not in placed and not _ends_in_call(code, index, allowed):
             yield Finding(before.start, "package_call", f"{before.name} is used in a place where no names are known.")
+
+
+def check_arguments(code: Sequence[Lexeme], regions: Regions, name_starts: frozenset[int]) -> Iterator[Finding]:
+    """A name that is an argument by itself must be a name for the parse, too: of some functions it makes a mere text
+    (`trunc(sysdate, my_func)`), which nobody would resolve."""
+    for index in range(1, len(code) - 1):
+        lexeme = code[index]
+        if lexeme.kind not in _NAMES or lexeme.start in name_starts or regions.in_pattern(index):
+            continue
+        if not code[index - 1].is_symbol("(", ",") or not code[index + 1].is_symbol(")", ","):
+            continue
+        if lexeme.kind is Kind.QUOTED or lexeme.name not in _NO_FUNCTIONS:
+            message = f"{lexeme.name} is used in a place where no names are known, so it may be a function."
+            yield Finding(lexeme.start, "function", message)
 
 
 def _ends_in_call(code: Sequence[Lexeme], index: int, allowed: frozenset[str]) -> bool:

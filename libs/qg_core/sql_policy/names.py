@@ -28,6 +28,8 @@ from .scopes import (
 _PATTERN_NAME = re.compile(r'"([^"]+)"|([A-Za-z][A-Za-z0-9_$#]*)')
 # Hints are comments; the others are leaves, and most of every tree.
 _SKIPPED = (exp.Hint, exp.Identifier, exp.Literal)
+_ROW_COUNTS = (exp.Offset, exp.Fetch)
+"""Counted before there are rows: no column of the block can stand there."""
 Pending = list[tuple[exp.Expr, Scope]]
 
 
@@ -91,12 +93,14 @@ def _children(node: exp.Expr, scope: Scope) -> Iterator[tuple[exp.Expr, Scope]]:
                 yield from _join_children(child, inner, outer)
             elif isinstance(child, exp.Order):
                 yield child, inner._replace(aliases=aliases_of(node))
+            elif isinstance(child, _ROW_COUNTS):
+                yield child, outer
             else:
                 yield child, inner
     elif isinstance(node, (exp.SetOperation, exp.Subquery)):
         around = with_ctes(node, scope)
         for child in parts_of(node):
-            is_part = isinstance(child, (exp.With, exp.Query))
+            is_part = isinstance(child, (exp.With, exp.Query, *_ROW_COUNTS))
             yield child, around if is_part else open_scope(around)
     elif isinstance(node, exp.MatchRecognize):
         inside = _pattern_scope(node, scope)

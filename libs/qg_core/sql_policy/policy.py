@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .agreement import disagreement
 from .binds import bind_names, check_binds
-from .calls import check_calls, check_certain_calls, check_members
+from .calls import check_arguments, check_calls, check_certain_calls, check_members
 from .characters import check_characters, check_size
 from .code_rules import check_code, check_hints
 from .facts import SqlFacts
@@ -75,6 +75,7 @@ def check(sql_text: str, *, allowed_functions: frozenset[str] = frozenset()) -> 
         )
     )
     findings.extend(check_members(code, names.placed, allowed))
+    findings.extend(check_arguments(code, regions, tree.name_starts))
     binds = bind_names(code)
     if set(binds) != tree.binds:
         findings.append(Finding(0, "disagreement", "The parser finds other binds in this statement."))
