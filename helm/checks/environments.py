@@ -28,6 +28,11 @@ READERS: dict[str, Callable[[Mapping[str, str]], object]] = {
 }
 
 
+def encoded(text: str) -> str:
+    """A text as it stands in a Secret."""
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
 def environment(manifests: list[Manifest], spec: dict[str, object]) -> dict[str, str]:
     """The environment of a pod's first container, as far as it stands in the manifests."""
     container = next(containers(spec))

@@ -17,7 +17,7 @@ class ManifestsUnreadable(ValueError):
 def manifests_in(text: str) -> list[Manifest]:
     """Every object of a stream of YAML documents. Raises `ManifestsUnreadable`."""
     try:
-        found = [document for document in yaml.safe_load_all(text) if document is not None]
+        found = [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document is not None]
     except yaml.YAMLError as error:
         raise ManifestsUnreadable(str(error)) from error
     for document in found:

@@ -102,16 +102,12 @@ def _in(name: str, rules: list[Any], values: Values) -> Iterator[str]:
                 from_test = tests and _is_test(peer) and (port["port"] != _HTTP_PORTS["control-plane"])
                 if port.get("protocol") != "TCP" or (peer not in allowed.get(port["port"], []) and not from_test):
                     yield f"lets {peer} in to {port}"
-    for port_number, peers in allowed.items():
-        opened = [
-            peer
-            for rule in rules
-            if any(port["port"] == port_number for port in rule["ports"])
-            for peer in rule["from"]
-        ]
+    for number, peers in allowed.items():
+        through = [rule for rule in rules if any(port["port"] == number for port in rule.get("ports") or [])]
+        opened = [peer for rule in through for peer in rule.get("from") or []]
         for peer in peers:
             if peer not in opened:
-                yield f"does not let {peer} in to {port_number}"
+                yield f"does not let {peer} in to {number}"
 
 
 def _is_test(peer: dict[str, Any]) -> bool:

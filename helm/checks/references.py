@@ -10,6 +10,8 @@ NAME_LENGTH_MAX = 63
 HOOK = "helm.sh/hook"
 WEIGHT = "helm.sh/hook-weight"
 MARGIN_SECONDS = 5
+GRACE_SECONDS = 30
+"""What services take where SHUTDOWN_GRACE_SECONDS is not set."""
 
 
 def findings(manifests: list[Manifest]) -> list[str]:
@@ -118,7 +120,7 @@ def _backends(manifests: list[Manifest]) -> Iterator[tuple[Manifest, str]]:
 def _stopping(manifests: list[Manifest]) -> Iterator[str]:
     """The kubelet must not kill what is still draining, or finishing within its grace."""
     graces = {
-        item["metadata"]["name"]: int(item["data"].get("SHUTDOWN_GRACE_SECONDS", 30))
+        item["metadata"]["name"]: int(item["data"].get("SHUTDOWN_GRACE_SECONDS", GRACE_SECONDS))
         for item in of_kind(manifests, "ConfigMap")
         if component(item) in {"control-plane", "data-plane", "worker"} and "OPS_PORT" in item["data"]
     }
@@ -133,7 +135,7 @@ def _stopping(manifests: list[Manifest]) -> Iterator[str]:
                 continue
             else:
                 drain = int(command[3])
-            needed = drain + graces[item["metadata"]["name"]] + MARGIN_SECONDS
+            needed = drain + graces.get(item["metadata"]["name"], GRACE_SECONDS) + MARGIN_SECONDS
             if spec["terminationGracePeriodSeconds"] < needed:
                 yield f"{title(item)}: is killed after {spec['terminationGracePeriodSeconds']} s, needs {needed} s"
 

@@ -30,8 +30,8 @@ def main(data_url: str, ready_urls: list[str]) -> int:
     # Nothing is published at the empty path: a data plane says so in a problem document of its own.
     status, body = status_and_body(data_url)
     try:
-        answered = status == 404 and "detail" in json.loads(body)
-    except ValueError:
+        answered = status == 404 and json.loads(body)["code"] == "endpoint_not_found"
+    except (ValueError, LookupError, TypeError):
         answered = False
     sys.stdout.write(f"{'ok ' if answered else 'FAILED'} {data_url}: {status} {body[:500]!r}\n")
     return 1 if failed or not answered else 0
