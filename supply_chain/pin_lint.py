@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from supply_chain import pins as pin_table
 from supply_chain import place, workflows
 from supply_chain.findings import ROOT, Finding, conclude
@@ -26,14 +28,15 @@ def lint(root: Path, pins: Pins) -> list[Finding]:
     for path in workflow_files(root):
         name = str(path.relative_to(root))
         try:
-            uses = uses_in(path)
+            content = msgspec.yaml.decode(path.read_bytes())
+            uses = uses_in(path, content)
         except ValueError as error:
             findings.append(Finding(name, 0, str(error)))
             continue
         for use in uses:
             used.add(use.name)
             findings += [Finding(name, use.line, problem) for problem in use_problems(use, pins)]
-        findings += workflows.findings(root, path)
+        findings += [Finding(name, 0, problem) for problem in workflows.problems(content)]
     for path in image_files(root):
         for image in images_in(path):
             used.add(image.digest)

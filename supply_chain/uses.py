@@ -48,20 +48,18 @@ def workflow_files(root: Path) -> list[Path]:
     return sorted(path for path in found if path.suffix in _SUFFIXES and path.is_file())
 
 
-def uses_in(path: Path) -> list[Use]:
-    """The references of one file. Raises ValueError when the YAML holds others than the lines show.
+def uses_in(path: Path, content: object) -> list[Use]:
+    """The references of a file with the YAML `content`. Raises ValueError when that holds others than the lines show.
 
     The lines are read because the version is in a comment; the parser is asked as well, so that no spelling of YAML
     (flow style, a key on another line, an alias) gets a reference past the lines.
     """
-    text = path.read_text()
     uses = [
         Use(path, number, match["target"], match["comment"] or "")
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
         if (match := _USES.match(line))
     ]
-    parsed = sorted(_targets(msgspec.yaml.decode(text)))
-    if parsed != sorted(use.target for use in uses):
+    if sorted(_targets(content)) != sorted(use.target for use in uses):
         raise ValueError("holds a `uses` that is not written as `uses: target # version` on a line of its own")
     return uses
 

@@ -5,12 +5,7 @@ zizmor looks for weaknesses; this holds the workflows to the project's own rules
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
-
-import msgspec
-
-from supply_chain.findings import Finding
 
 _HARDEN_RUNNER = "step-security/harden-runner@"
 _CHECKOUT = "actions/checkout@"
@@ -23,18 +18,16 @@ _TIMEOUT_MINUTES_MAX = 90
 _HARMLESS_IN_SCRIPTS = ("matrix.",)
 
 
-def findings(root: Path, path: Path) -> list[Finding]:
-    """Everything that one workflow file does against the rules."""
-    content = msgspec.yaml.decode(path.read_bytes())
-    name = str(path.relative_to(root))
+def problems(content: object) -> list[str]:
+    """Everything that a workflow, parsed from its YAML, does against the rules."""
     if not isinstance(content, dict):
-        return [Finding(name, 0, "is no workflow")]
+        return ["is no workflow"]
     if "jobs" not in content:
         return []
-    problems = [*_workflow_problems(content)]
+    found = [*_workflow_problems(content)]
     for job_name, job in content["jobs"].items():
-        problems += [f"job {job_name} {problem}" for problem in _job_problems(job)]
-    return [Finding(name, 0, problem) for problem in problems]
+        found += [f"job {job_name} {problem}" for problem in _job_problems(job)]
+    return found
 
 
 def events(content: Mapping[Any, Any]) -> set[str]:

@@ -19,14 +19,20 @@ REDIS = next(pin for pin in PINS.images if pin.name == "redis")
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the lint reads."""
-    for folder in (".github", "deploy", "helm"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    """A copy of a part of what the lint reads: enough to break something in it."""
+    for name in (".github/workflows/ci.yml", ".github/workflows/image.yml", "deploy/Dockerfile", "deploy/compose.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
-def messages(tree: Path) -> list[str]:
+def all_messages(tree: Path) -> list[str]:
     return [str(finding) for finding in pin_lint.lint(tree, PINS)]
+
+
+def messages(tree: Path) -> list[str]:
+    """Without what only means that this is a part of the tree."""
+    return [message for message in all_messages(tree) if not message.endswith("is listed, and nothing uses it")]
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
@@ -36,8 +42,9 @@ def rewrite(path: Path, old: str, new: str) -> None:
 
 
 def test_this_tree_has_nothing_to_put_right() -> None:
-    assert messages(ROOT) == []
-    assert sum(len(uses_in(path)) for path in workflow_files(ROOT)) > 40
+    assert all_messages(ROOT) == []
+    uses = [use for path in workflow_files(ROOT) for use in uses_in(path, msgspec.yaml.decode(path.read_bytes()))]
+    assert len(uses) > 40
     assert len(images_in(ROOT / "deploy" / "Dockerfile")) >= 1
 
 
@@ -90,10 +97,12 @@ def test_a_reference_cannot_hide_in_another_spelling(tree: Path, step: str) -> N
 
 
 def test_what_is_listed_and_not_used_fails(tree: Path) -> None:
-    (tree / ".github/workflows/scorecard.yml").unlink()
     (tree / "deploy/compose.yaml").unlink()
-    unused = [message.split()[1] for message in messages(tree) if message.endswith("is listed, and nothing uses it")]
+    unused = [
+        message.split()[1] for message in all_messages(tree) if message.endswith("is listed, and nothing uses it")
+    ]
     assert {"ossf/scorecard-action", f"redis:{REDIS.tag}"} <= set(unused)
+    assert "actions/checkout" not in unused
 
 
 def write_compose(tree: Path, image: str) -> None:
