@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-MAKEFILE = (ROOT / "Makefile").read_text()
-PHONY = set(re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE))
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+MAKEFILE = "".join(path.read_text() for path in (ROOT / "Makefile", *(ROOT / "make").glob("*.mk")))
+# A name with a slash is a file that is always made anew, and nothing to ask for.
+PHONY = set(
+    re.findall(r"(?<![\w/.])[a-z0-9-]+(?![\w/.])", " ".join(re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)))
+)
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(path for place in ("docs", "deploy", "helm") for path in (ROOT / place).rglob("*.md")),
+]
 
 
 def test_every_target_says_what_it_is_for() -> None:
@@ -45,7 +51,19 @@ def test_no_file_names_the_host_of_a_package_index() -> None:
     hosts = re.compile(
         "|".join(("py" + r"pi\.org", "python" + r"hosted\.", "registry\\." + "npm", "proxy\\." + "golang"))
     )
-    folders = ("libs", "services", "tests", "benchmarks", "docs", ".ci")
+    folders = (
+        "libs",
+        "services",
+        "tests",
+        "benchmarks",
+        "docs",
+        ".ci",
+        ".github",
+        "deploy",
+        "helm",
+        "make",
+        "supply_chain",
+    )
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     files += [path for path in ROOT.iterdir() if path.is_file()]
     naming = [path for path in files if path.suffix != ".pyc" and hosts.search(path.read_text(errors="replace"))]
