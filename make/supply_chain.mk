@@ -8,6 +8,7 @@ AUDIT_VENV := $(VENV)/audit
 AUDIT_STAMP := $(AUDIT_VENV)/installed
 AUDIT_LOCK := supply_chain/requirements-audit.lock
 ZIZMOR ?= $(VENV)/bin/zizmor
+SBOM ?= build/querygateway.cdx.json
 
 .PHONY: audit
 audit: $(STAMP) $(AUDIT_STAMP) ## Look up known vulnerabilities of every lock file (pip-audit); fails when nothing was looked up
@@ -34,11 +35,11 @@ freshness: $(STAMP) ## What has grown old: evidence of pins, accepted vulnerabil
 	@$(PYTHON_IN_VENV) -m supply_chain.freshness
 
 .PHONY: sbom
-sbom: $(AUDIT_STAMP) ## Write what is shipped, with hashes, to build/release/querygateway.cdx.json (CycloneDX)
-	@mkdir -p build/release
+sbom: $(AUDIT_STAMP) ## Write what is shipped, with hashes, to SBOM=build/querygateway.cdx.json (CycloneDX)
+	@mkdir -p $(dir $(SBOM))
 	@$(AUDIT_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
-		--output-reproducible --output-format JSON --output-file build/release/querygateway.cdx.json
-	@echo "build/release/querygateway.cdx.json"
+		--output-reproducible --output-format JSON --output-file $(SBOM)
+	@echo "$(SBOM)"
 
 .PHONY: base-image-check
 base-image-check: $(STAMP) ## The image ours is built on is pinned, listed, and signed where its publisher signs (needs cosign)

@@ -62,6 +62,9 @@ def _job_problems(job: Mapping[str, Any]) -> Iterator[str]:
         yield "must name the version of its runner"
     steps = job.get("steps") or [{}]
     yield from _egress_problems(steps[0])
+    may_write = isinstance(permissions, dict) and "write" in permissions.values()
+    if may_write and "PACKAGE_INDEX" in str((steps[0].get("with") or {}).get("allowed-endpoints")):
+        yield "may write, so it must install no packages: let another job do that part"
     for step in steps:
         yield from _step_problems(step)
 

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,12 @@ def test_what_was_signed_is_verified_with_the_identity_of_the_admission_policies
         assert f"--certificate-oidc-issuer={HERE.issuer}" in command
         assert command[-1] == f"{HERE.image}@{digest}"
     assert [command[2] for command in commands[1:]] == [f"--type={HERE.provenance}", f"--type={HERE.sbom}"]
+
+
+def test_what_pushes_and_signs_needs_no_package() -> None:
+    # -S: without what is installed beside Python, as in the jobs that may push and sign.
+    command = [sys.executable, "-S", "-c", "import supply_chain.release"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
 
 
 @pytest.mark.parametrize("digest", ["", "latest", "sha256:1", f"sha256:{'1' * 64} --insecure"])

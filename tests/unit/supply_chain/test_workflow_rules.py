@@ -61,6 +61,7 @@ def test_a_workflow_that_follows_the_rules_passes() -> None:
         ("permissions: {}\n", "permissions: read-all\n", "must say `permissions: {}` at the top"),
         ("    permissions: {contents: read}\n", "", "must list its permissions"),
         ("    permissions: {contents: read}\n", "    permissions: write-all\n", "must list its permissions"),
+        ("{contents: read}", "{contents: read, packages: write}", "must install no packages"),
         ("    timeout-minutes: 5\n", "", "needs timeout-minutes"),
         ("timeout-minutes: 5", "timeout-minutes: 360", "needs timeout-minutes"),
         ("ubuntu-24.04", "ubuntu-latest", "must name the version of its runner"),

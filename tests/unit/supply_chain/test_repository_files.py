@@ -1,0 +1,63 @@
+"""What GitHub reads beside the workflows: owners of files that are there, a template that asks, updates that wait."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from supply_chain.findings import ROOT
+
+GITHUB = ROOT / ".github"
+
+
+def owners() -> list[list[str]]:
+    lines = (GITHUB / "CODEOWNERS").read_text().splitlines()
+    return [line.split() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("pattern", [line[0] for line in owners()])
+def test_every_owned_path_is_there(pattern: str) -> None:
+    assert list(ROOT.glob(pattern.strip("/"))), f"{pattern} matches nothing"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "libs/qg_security",
+        "libs/qg_core/sql_policy",
+        "libs/qg_oracle",
+        "services/worker/scheduler",
+        "services/control_plane/credentials",
+        "services/control_plane/settings.py",
+        "services/data_plane/settings.py",
+        "services/worker/settings.py",
+        "supply_chain",
+        ".github",
+        "requirements.lock",
+    ],
+)
+def test_what_needs_a_second_pair_of_eyes_has_an_owner_who_looks_at_security(path: str) -> None:
+    last = [who for pattern, *who in owners() if any(ROOT / path == found for found in ROOT.glob(pattern.strip("/")))][
+        -1
+    ]
+    assert "@querygateway/security" in last
+
+
+@pytest.mark.parametrize(
+    "subject", ["Authentication", "SQL policy", "Scheduler", "Credentials", "New or changed settings"]
+)
+def test_the_pull_request_template_asks_for_a_focused_review(subject: str) -> None:
+    boxes = [
+        line for line in (GITHUB / "PULL_REQUEST_TEMPLATE.md").read_text().splitlines() if line.startswith("- [ ]")
+    ]
+    assert any(f"**{subject}" in box for box in boxes)
+
+
+def test_every_kind_of_update_waits_before_it_is_proposed() -> None:
+    content = msgspec.yaml.decode((GITHUB / "dependabot.yml").read_bytes(), type=dict[str, Any])
+    updates = content["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions", "docker", "docker-compose"}
+    for update in updates:
+        assert update["cooldown"]["default-days"] >= 14
+        for folder in update.get("directories", [update.get("directory")]):
+            assert (ROOT / folder.strip("/")).is_dir()
