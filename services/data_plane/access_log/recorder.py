@@ -109,9 +109,13 @@ class Recorder:
         """Write everything, try once to send it, and let go of the files; bounded in time whatever hangs."""
         self._hand_over()
         await end_tasks(self._task)
-        with contextlib.suppress(TimeoutError, FilesFailed, *LINK_ERRORS):
+        try:
             async with asyncio.timeout(CLOSE_SEND_S):
                 await self._pass()
+        except (TimeoutError, FilesFailed, *LINK_ERRORS):
+            pass  # it is in the files, and the next process sends it
+        except Exception as error:  # noqa: BLE001  # whatever it was: the rest is to be closed
+            self._report(error)
         self._numbers.let_go()
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(CLOSE_DISK_S):
