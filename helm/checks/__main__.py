@@ -20,6 +20,7 @@ CHECKS: tuple[Callable[[], tuple[str, list[str]]], ...] = (
     rendered.bad_values,
     rendered.notes,
     rendered.alerts,
+    rendered.promtool,
     rendered.package,
 )
 

@@ -1,8 +1,10 @@
 """The checks of what helm makes of the chart. Each returns what it looked at and its findings."""
 
+import os
 import shutil
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import yaml
 
 from helm.checks import environments as environment_checks
 from helm.checks import network, object_schemas, pod_security, references
+from helm.checks import promtool as promtool_checks
 from helm.checks.bad_values import BadValues
 from helm.checks.bad_values import bad_values as all_bad_values
 from helm.checks.chart_values import complete, laid_over, read
@@ -144,6 +147,9 @@ def bad_values() -> Outcome:
     found = []
     everything = all_bad_values()
     minimal = read(value_set("minimal"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Only to have the messages at hand below: nearly all of the time is helm's own.
+        list(pool.map(lambda bad: _message(laid_over(minimal, bad.set)), everything))
     for bad in everything:
         values = laid_over(minimal, bad.set)
         found += _must_be_refused(bad.title, values, _words(bad), by_schema=bad.by_schema)
@@ -237,6 +243,14 @@ def alerts() -> Outcome:
             if "%" in alert["expr"] or f'namespace="{NAMESPACE}"' not in alert["expr"]:
                 found.append(f"{name}: {alert['alert']} does not ask for this release's series")
     return f"{count} rendered alerts", found
+
+
+def promtool() -> Outcome:
+    """What Prometheus itself says of alerts and dashboard."""
+    if not promtool_checks.installed():
+        return "NOT DONE: promtool is not installed, so no expression was parsed and no alert was tried", []
+    [rule] = of_kind(_rendered("production"), "PrometheusRule")
+    return "promtool check rules, and when alerts fire", promtool_checks.findings(rule)
 
 
 def package() -> Outcome:

@@ -99,7 +99,10 @@ livenessProbe:
 {{/* What is set beside the settings. A name that the chart sets itself would quietly win or lose: refused. */}}
 {{- define "querygateway.extraEnvironment" -}}
 {{- $key := include "querygateway.valuesKey" .component }}
-{{- $settings := include "querygateway.settings" . | fromYaml }}
+{{- $settings := dict }}
+{{- if ne .component "migration" }}
+{{- $settings = include "querygateway.settings" . | fromYaml }}
+{{- end }}
 {{- $secrets := splitList " " (include "querygateway.secretVariables" .component) }}
 {{- range (index .root.Values $key).extraEnv }}
 {{- if or (hasKey $settings .name) (has (trimSuffix "_FILE" .name) $secrets) (eq .name "PGSSLROOTCERT") }}

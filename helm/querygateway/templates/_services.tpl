@@ -98,6 +98,10 @@ spec:
             type: PathPrefix
             value: {{ . }}
         {{- end }}
+      {{- with $route.timeoutSeconds }}
+      timeouts:
+        request: {{ . | int }}s
+      {{- end }}
       backendRefs:
         - name: {{ include "querygateway.resource" . }}
           port: {{ $values.service.port | int }}
