@@ -1,5 +1,5 @@
-# What is built from what, and who signs it: supply_chain/README.md. The release targets are called by .github/workflows alone: what they push,
-# they push for everybody.
+# What is built from what, and who signs it: supply_chain/README.md. The release targets are called by .github/workflows
+# alone: what they push, they push for everybody.
 
 ##@ Trust it
 
@@ -102,6 +102,10 @@ chart-push: ## Push the chart of build/chart
 .PHONY: chart-sign
 chart-sign: ## Sign the pushed chart with the job's identity (cosign)
 	@python3 -m supply_chain.release chart-sign
+
+.PHONY: chart-verify
+chart-verify: ## Verify signature and provenance of the chart DIGEST=sha256:... as whoever installs it should (cosign)
+	@python3 -m supply_chain.release chart-verify
 
 .PHONY: release-files
 release-files: ## Checksums of build/release, with the image's DIGEST beside them

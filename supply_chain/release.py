@@ -105,22 +105,34 @@ def chart_sign(environment: Mapping[str, str]) -> int:
 def image_verify(environment: Mapping[str, str]) -> int:
     """Verify the image with DIGEST as whoever deploys it does: signature, provenance and SBOM. Needs cosign 3."""
     here = place.read()
-    for command in verify_commands(here, here.image, here.image_workflow, _digest(environment)):
+    kinds = (here.provenance, here.sbom)
+    for command in verify_commands(here, here.image, here.image_workflow, _digest(environment), kinds):
         _run(*command)
     say("image-verify: signature, provenance and SBOM are the release workflow's")
     return 0
 
 
-def verify_commands(here: place.Place, name: str, workflow: str, digest: str) -> list[list[str]]:
-    """The cosign commands that verify `name@digest`; the same identity as in deploy/admission."""
+def chart_verify(environment: Mapping[str, str]) -> int:
+    """Verify the chart with DIGEST (or the one that was pushed just now): signature and provenance. Needs cosign 3."""
+    here = place.read()
+    kinds = (here.provenance,)
+    for command in verify_commands(here, here.chart, here.chart_workflow, _digest(environment), kinds):
+        _run(*command)
+    say("chart-verify: signature and provenance are the release workflow's")
+    return 0
+
+
+def verify_commands(here: place.Place, name: str, workflow: str, digest: str, kinds: Sequence[str]) -> list[list[str]]:
+    """The cosign commands that verify `name@digest` and what is attested of it, each kind a predicate type.
+
+    The same identity as in deploy/admission.
+    """
     signer = [
         f"--certificate-oidc-issuer={here.issuer}",
         f"--certificate-identity-regexp={here.identity_pattern(workflow)}",
     ]
     subject = f"{name}@{digest}"
-    attested = [
-        ["cosign", "verify-attestation", f"--type={kind}", *signer, subject] for kind in (here.provenance, here.sbom)
-    ]
+    attested = [["cosign", "verify-attestation", f"--type={kind}", *signer, subject] for kind in kinds]
     return [["cosign", "verify", *signer, subject], *attested]
 
 
@@ -205,6 +217,7 @@ COMMANDS: dict[str, Callable[[Mapping[str, str]], int]] = {
     "image-verify": image_verify,
     "chart-push": chart_push,
     "chart-sign": chart_sign,
+    "chart-verify": chart_verify,
     "files": files,
     "publish": publish,
 }

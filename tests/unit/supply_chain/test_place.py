@@ -83,7 +83,7 @@ def test_a_release_is_of_one_version_and_one_place(fork: Path) -> None:
 
 def test_what_was_signed_is_verified_with_the_identity_of_the_admission_policies() -> None:
     digest = f"sha256:{'1' * 64}"
-    commands = release.verify_commands(HERE, HERE.image, HERE.image_workflow, digest)
+    commands = release.verify_commands(HERE, HERE.image, HERE.image_workflow, digest, [HERE.provenance, HERE.sbom])
     assert [command[:2] for command in commands] == [["cosign", "verify"], *[["cosign", "verify-attestation"]] * 2]
     for command in commands:
         assert f"--certificate-identity-regexp={HERE.identity_pattern(HERE.image_workflow)}" in command

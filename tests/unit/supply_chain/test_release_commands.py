@@ -54,10 +54,14 @@ def test_a_chart_is_signed_as_it_was_pushed(asked: Path, tmp_path: Path) -> None
     (folder / "querygateway-1.2.3.tgz").write_bytes(b"chart")
     assert release.chart_push({}) == 0
     assert release.chart_sign({}) == 0
-    assert asked.read_text().splitlines() == [
+    assert release.chart_verify({}) == 0
+    assert asked.read_text().splitlines()[:2] == [
         f"helm push {folder}/querygateway-1.2.3.tgz oci://{CHART.rpartition('/')[0]}",
         f"cosign sign --yes {CHART}@{DIGEST}",
     ]
+    verified = asked.read_text().splitlines()[2:]
+    assert [line.split()[1] for line in verified] == ["verify", "verify-attestation"]
+    assert all(line.endswith(f" {CHART}@{DIGEST}") and "/chart\\.yml@refs/tags/" in line for line in verified)
 
 
 def test_nothing_goes_on_after_a_command_that_failed(asked: Path, tmp_path: Path) -> None:
