@@ -16,10 +16,6 @@ from qg_bundle.keys import NODE_NAME
 from qg_core.access_events import LOG_ID, SEQUENCE_MAX
 from qg_core.signatures import Tagger
 
-BATCH_CONTEXT = "querygateway/access-batch/1"
-PERSISTED_CONTEXT = "querygateway/access-persisted/1"
-"""What the keys of the two taggers are derived for (`qg_security.tags`)."""
-
 EVENTS_MAX = 500
 RAW_BYTES_MAX = 262_144
 """Lines of one batch before compression."""

@@ -47,7 +47,7 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Consumer:
-    """One round after the other, by one caller. `batch_tags` are keyed for `codec.BATCH_CONTEXT`."""
+    """One round after the other, by one caller. `batch_tags` are keyed for `ACCESS_BATCH_CONTEXT`."""
 
     def __init__(
         self,

@@ -44,8 +44,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 class AccessSink:
     """Begin with `start()`, end with `close()`; several sinks, in one process or many, share the work.
 
-    `batch_tags` verify what nodes send (`codec.BATCH_CONTEXT`), `persisted_tags` sign how far it is stored
-    (`codec.PERSISTED_CONTEXT`). `retention_days` is asked once an hour. Nothing that Redis, Postgres or a node does
+    `batch_tags` verify what nodes send (`ACCESS_BATCH_CONTEXT`), `persisted_tags` sign how far it is stored
+    (`ACCESS_PERSISTED_CONTEXT`). `retention_days` is asked once an hour. Nothing that Redis, Postgres or a node does
     ends it.
     """
 

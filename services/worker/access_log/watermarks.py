@@ -33,7 +33,7 @@ class Put(enum.Enum):
 
 
 class Watermarks:
-    """The hash of watermarks. `tags` are keyed for `codec.PERSISTED_CONTEXT`."""
+    """The hash of watermarks. `tags` are keyed for `ACCESS_PERSISTED_CONTEXT`."""
 
     def __init__(self, redis: Redis, tags: Tagger) -> None:
         self._redis = redis

@@ -8,10 +8,10 @@ import pytest
 from control_plane.rotation import tags as rotated_tags
 from control_plane.rotation.command import EXIT_DONE, EXIT_KEYS_NEEDED
 from qg_bundle import keys
-from qg_bundle.access.codec import BATCH_CONTEXT, PERSISTED_CONTEXT, PersistedRefused, persisted_value, read_persisted
+from qg_bundle.access.codec import PersistedRefused, persisted_value, read_persisted
 from qg_bundle.access.key_rotation import all_persisted
 from qg_bundle.access.writer import append_batch
-from qg_security.tags import TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 from tests.fixtures.store import StoreUrls
 from tests.integration.rotation.turning import Turning
 from tests.integration.worker_access.rig import NodeLog, SinkRig
@@ -79,7 +79,7 @@ async def test_a_snapshot_that_no_key_tagged_is_left_and_told(
 
 
 async def test_watermarks_of_silent_logs_are_tagged_again(turning: Turning) -> None:
-    old, new = (TagKeys([each.seal], PERSISTED_CONTEXT) for each in (turning.old, turning.new))
+    old, new = (TagKeys([each.seal], ACCESS_PERSISTED_CONTEXT) for each in (turning.old, turning.new))
     log_id, forged = "ab" * 16, "cd" * 16
     redis = turning.rig.redis
     marks = {log_id: persisted_value(old, log_id, 41), forged: b"42." + b"0" * 64}
@@ -94,7 +94,7 @@ async def test_watermarks_of_silent_logs_are_tagged_again(turning: Turning) -> N
 
 async def test_batches_that_wait_for_workers_are_waited_for(turning: Turning, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotated_tags, "BATCHES_WAIT_S", 0.2)
-    log = NodeLog(TagKeys([turning.old.seal], BATCH_CONTEXT))
+    log = NodeLog(TagKeys([turning.old.seal], ACCESS_BATCH_CONTEXT))
     await append_batch(turning.rig.redis, log.batch(1, 3))
     ran = await turning.rotate()
     assert ran.status == EXIT_KEYS_NEEDED
@@ -110,7 +110,7 @@ async def test_a_batch_that_outlives_its_key_is_sent_again_and_nothing_is_lost(
     """An operator who does not wait: the workers with the new key alone refuse it, and its node sends it anew."""
     rig = SinkRig(store_urls, redis_url, seal_key=turning.new.seal)
     try:
-        old_log = NodeLog(TagKeys([turning.old.seal], BATCH_CONTEXT))
+        old_log = NodeLog(TagKeys([turning.old.seal], ACCESS_BATCH_CONTEXT))
         await rig.send(old_log.batch(1, 3))
         rig.sink()
         await until(lambda: any(event.event == "access_batch_refused" for event in rig.observed))

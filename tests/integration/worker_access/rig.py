@@ -12,8 +12,6 @@ from redis.asyncio import Redis
 
 from qg_bundle import keys
 from qg_bundle.access.codec import (
-    BATCH_CONTEXT,
-    PERSISTED_CONTEXT,
     PersistedRefused,
     encode_batch,
     make_header,
@@ -24,7 +22,7 @@ from qg_bundle.access.writer import append_batch
 from qg_bundle.link import open_link
 from qg_core.access_events import AccessEvent
 from qg_security.sealing import new_fernet_key
-from qg_security.tags import TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 from qg_store.engine import make_engine, make_sessions
 from qg_telemetry.events import Event
 from tests.fixtures.store import StoreUrls
@@ -94,8 +92,8 @@ class SinkRig:
     def __init__(self, urls: StoreUrls, redis_url: str, seal_key: str | None = None) -> None:
         self.urls = urls
         self.servers = Servers(urls.worker, redis_url, seal_key or new_fernet_key())
-        self.batch_tags = TagKeys([self.servers.seal_key], BATCH_CONTEXT)
-        self.persisted_tags = TagKeys([self.servers.seal_key], PERSISTED_CONTEXT)
+        self.batch_tags = TagKeys([self.servers.seal_key], ACCESS_BATCH_CONTEXT)
+        self.persisted_tags = TagKeys([self.servers.seal_key], ACCESS_PERSISTED_CONTEXT)
         # More patient than a service: a Redis that chews on what a test planted is slow on a busy machine.
         self.redis: Redis = open_link(redis_url, timeout_s=15.0)
         self.observed: list[Event] = []

@@ -5,9 +5,8 @@ import sys
 
 import msgspec
 
-from qg_bundle.access.codec import BATCH_CONTEXT, PERSISTED_CONTEXT
 from qg_bundle.link import open_link
-from qg_security.tags import TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 from qg_store.engine import make_engine, make_sessions
 from qg_telemetry.events import AccessBatchesStored, Event
 from worker.access_log import AccessSink, Pace
@@ -31,8 +30,8 @@ async def main(servers: Servers) -> None:
     sink = AccessSink(
         sessions=make_sessions(make_engine(servers.database_url, pool_max=4)),
         redis=open_link(servers.redis_url),
-        batch_tags=TagKeys([servers.seal_key], BATCH_CONTEXT),
-        persisted_tags=TagKeys([servers.seal_key], PERSISTED_CONTEXT),
+        batch_tags=TagKeys([servers.seal_key], ACCESS_BATCH_CONTEXT),
+        persisted_tags=TagKeys([servers.seal_key], ACCESS_PERSISTED_CONTEXT),
         observe=tell,
         retention_days=lambda: 90,
         worker="doomed",

@@ -7,9 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qg_bundle.access.codec import (
-    BATCH_CONTEXT,
     EVENTS_MAX,
-    PERSISTED_CONTEXT,
     RAW_BYTES_MAX,
     BatchHeader,
     BatchReason,
@@ -23,12 +21,12 @@ from qg_bundle.access.codec import (
 )
 from qg_core.access_events import LINE_BYTES_MAX, AccessEvent, EventRefused, decode_event
 from qg_security.sealing import new_fernet_key
-from qg_security.tags import TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 from tests.support.access_lines import encode_event
 
 KEY = new_fernet_key()
-TAGS = TagKeys([KEY], BATCH_CONTEXT)
-MARKS = TagKeys([KEY], PERSISTED_CONTEXT)
+TAGS = TagKeys([KEY], ACCESS_BATCH_CONTEXT)
+MARKS = TagKeys([KEY], ACCESS_PERSISTED_CONTEXT)
 LOG = "0123456789abcdef" * 2
 OTHER_LOG = "f" * 32
 
@@ -112,12 +110,12 @@ def test_what_moved_between_header_and_lines_is_refused() -> None:
 
 
 def test_other_keys_and_other_contexts_are_refused() -> None:
-    assert reason_of(batch_of(7), TagKeys([new_fernet_key()], BATCH_CONTEXT)) is BatchReason.TAG_INVALID
+    assert reason_of(batch_of(7), TagKeys([new_fernet_key()], ACCESS_BATCH_CONTEXT)) is BatchReason.TAG_INVALID
     assert reason_of(batch_of(7), MARKS) is BatchReason.TAG_INVALID
 
 
 def test_a_former_key_still_verifies() -> None:
-    assert decode_batch(TagKeys([new_fernet_key(), KEY], BATCH_CONTEXT), batch_of(7)).header.first == 7
+    assert decode_batch(TagKeys([new_fernet_key(), KEY], ACCESS_BATCH_CONTEXT), batch_of(7)).header.first == 7
 
 
 @pytest.mark.parametrize("missing", [b"h", b"b", b"t"])
