@@ -1,5 +1,6 @@
 """What GitHub reads beside the workflows: owners of files that are there, a template that asks, updates that wait."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -20,23 +21,17 @@ def test_every_owned_path_is_there(pattern: str) -> None:
     assert list(ROOT.glob(pattern.strip("/"))), f"{pattern} matches nothing"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "libs/qg_security",
-        "libs/qg_core/sql_policy",
-        "libs/qg_oracle",
-        "services/worker/scheduler",
-        "services/control_plane/credentials",
-        "services/control_plane/settings.py",
-        "services/data_plane/settings.py",
-        "services/worker/settings.py",
-        "supply_chain",
-        ".github",
-        "requirements.lock",
-    ],
-)
-def test_what_needs_a_second_pair_of_eyes_has_an_owner_who_looks_at_security(path: str) -> None:
+def governed() -> list[tuple[str, bool]]:
+    """The paths of the table "Changes" in docs/repository_governance.md, and whether maintainers look at them, too."""
+    table = (
+        (ROOT / "docs" / "repository_governance.md").read_text().partition("\n## Changes\n")[2].partition("\n## ")[0]
+    )
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return [(path, "maintainers and" in row[2]) for row in rows for path in re.findall(r"`([^`]+)`", row[1])]
+
+
+@pytest.mark.parametrize(("path", "with_maintainers"), governed())
+def test_owners_are_those_that_the_governance_page_names(path: str, with_maintainers: bool) -> None:
     last = [who for pattern, *who in owners() if any(ROOT / path == found for found in ROOT.glob(pattern.strip("/")))][
         -1
     ]
