@@ -17,6 +17,7 @@ def named_in(file: Path) -> dict[str, frozenset[str]]:
     Raises `FileNotFoundError`, `SyntaxError`.
     """
     body = ast.parse(file.read_text(encoding="utf-8")).body
+    of_the_file = _marks_of_the_file(body)
     found = _functions(body)
     for node in body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
@@ -25,7 +26,18 @@ def named_in(file: Path) -> dict[str, frozenset[str]]:
             # A stateful test of hypothesis: TestSomething = Machine.TestCase
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
             found |= {name: frozenset[str]() for name in names if name.startswith("Test")}
-    return found
+    return {name: marks | of_the_file for name, marks in found.items()}
+
+
+def _marks_of_the_file(body: list[ast.stmt]) -> frozenset[str]:
+    """The names in `pytestmark = pytest.mark.<name>`, or in a list of these."""
+    values = [
+        node.value
+        for node in body
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["pytestmark"]
+    ]
+    marks = [one for value in values for one in (value.elts if isinstance(value, ast.List) else [value])]
+    return frozenset(name for mark in marks if (name := _mark(mark)) is not None)
 
 
 def _functions(body: list[ast.stmt]) -> dict[str, frozenset[str]]:
@@ -35,10 +47,14 @@ def _functions(body: list[ast.stmt]) -> dict[str, frozenset[str]]:
 
 def _marks(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
     """The names of its `pytest.mark.<name>`."""
-    decorators = [node.func if isinstance(node, ast.Call) else node for node in function.decorator_list]
-    return frozenset(
-        node.attr for node in decorators if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pytest.mark"
-    )
+    return frozenset(name for node in function.decorator_list if (name := _mark(node)) is not None)
+
+
+def _mark(node: ast.expr) -> str | None:
+    """`long` of `pytest.mark.long` and of `pytest.mark.long(...)`; null for anything else."""
+    named = node.func if isinstance(node, ast.Call) else node
+    is_mark = isinstance(named, ast.Attribute) and ast.unparse(named.value) == "pytest.mark"
+    return named.attr if is_mark and isinstance(named, ast.Attribute) else None
 
 
 def marks_of(reference: str, root: Path = ROOT) -> frozenset[str] | None:

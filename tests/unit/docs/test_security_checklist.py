@@ -9,6 +9,8 @@ from tests.unit.docs.named_tests import LEFT_OUT_OF_MAKE_TEST, ROOT, marks_of, n
 CONTROLS = controls()
 
 MAKE_TEST_FOLDERS = ("tests/unit/", "tests/integration/", "tests/e2e/")
+OTHER_FOLDERS = ("tests/images/",)
+"""Tests that need Docker: more evidence, never the only one."""
 
 
 def problems_of(control: Control, root: Path = ROOT) -> list[str]:
@@ -21,9 +23,9 @@ def problems_of(control: Control, root: Path = ROOT) -> list[str]:
         marks = marks_of(test, root)
         if marks is None:
             found.append(f"{test} is no test")
-        elif not test.startswith(MAKE_TEST_FOLDERS):
-            found.append(f"{test} is in a folder that `make test` does not know")
-        elif not marks & LEFT_OUT_OF_MAKE_TEST:
+        elif not test.startswith((*MAKE_TEST_FOLDERS, *OTHER_FOLDERS)):
+            found.append(f"{test} is in a folder that nobody runs")
+        elif test.startswith(MAKE_TEST_FOLDERS) and not marks & LEFT_OUT_OF_MAKE_TEST:
             run += 1
     return found if run or found else ["no named test is run by `make test`"]
 
@@ -51,6 +53,7 @@ def test_every_line_that_looks_like_a_row_is_read_as_one() -> None:
 def test_a_row_that_promises_too_much_is_seen(tmp_path: Path) -> None:
     (tmp_path / "tests/unit").mkdir(parents=True)
     (tmp_path / "code.py").touch()
+    (tmp_path / "tests/unit/test_long.py").write_text("pytestmark = [pytest.mark.long]\ndef test_x(): ...\n")
     (tmp_path / "tests/unit/test_x.py").write_text(
         "import pytest\nasync def test_there(): ...\n@pytest.mark.long\ndef test_long(): ...\n"
         "class TestOne:\n    @pytest.mark.fault\n    def test_in(self): ...\nTestTwo = machine.TestCase\n"
@@ -70,6 +73,7 @@ def test_a_row_that_promises_too_much_is_seen(tmp_path: Path) -> None:
         (("code.py",), [f"{x}::test_gone"], [f"{x}::test_gone is no test"]),
         (("code.py",), ["tests/unit/gone.py::test_x"], ["tests/unit/gone.py::test_x is no test"]),
         (("code.py",), [f"{x}::test_long"], ["no named test is run by `make test`"]),
+        (("code.py",), ["tests/unit/test_long.py::test_x"], ["no named test is run by `make test`"]),
         (("code.py",), [], ["names no test"]),
         ((), good, ["names no file"]),
         (("gone.py",), good, ["gone.py is no file"]),
