@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from tests.e2e.fleet import Running
@@ -9,14 +10,23 @@ from tests.e2e.fleet import Running
 _ANSWER_TIMEOUT_S = 15.0
 
 
-class Caller:
-    """One kept-alive connection."""
+class Place(Protocol):
+    """Where callers call: a data plane, or what stands in front of several."""
 
-    def __init__(self, node: Running) -> None:
-        address = urlsplit(node.url)
+    @property
+    def url(self) -> str: ...
+
+
+class Caller:
+    """One connection, kept as long as the server says so."""
+
+    def __init__(self, place: Place) -> None:
+        address = urlsplit(place.url)
         self._host, self._port = str(address.hostname), int(address.port or 0)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self.body = b""
+        """Of the newest answer."""
 
     async def ask(self, target: str, *headers: str) -> int:
         """The status of one request; connects where needed."""
@@ -27,12 +37,16 @@ class Caller:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
             length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            await self._reader.readexactly(int(length))
+            self.body = await self._reader.readexactly(int(length))
+        if b"\r\nconnection: close\r\n" in head:
+            self.close()
         return int(head.split(b" ", 2)[1])
 
     def close(self) -> None:
+        """End the connection; the next request makes another one."""
         if self._writer is not None:
             self._writer.close()
+        self._reader = self._writer = None
 
 
 async def ask_at_pace(
