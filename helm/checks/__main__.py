@@ -2,26 +2,30 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 
-from helm.checks import rendered
+from helm.checks import delivered, objects, refusals
 from helm.checks.helm_tool import HelmUnavailable, fetch
 from helm.checks.object_schemas import SchemasMissing
 
+PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
+
 CHECKS: tuple[Callable[[], tuple[str, list[str]]], ...] = (
-    rendered.lint,
-    rendered.schemas,
-    rendered.pods,
-    rendered.networks,
-    rendered.fit,
-    rendered.environments,
-    rendered.secrets_stay_inside,
-    rendered.no_default_secret,
-    rendered.bad_values,
-    rendered.notes,
-    rendered.alerts,
-    rendered.promtool,
-    rendered.package,
+    objects.lint,
+    objects.schemas,
+    objects.pods,
+    objects.networks,
+    objects.fit,
+    objects.environments,
+    objects.replaced,
+    objects.secrets_stay_inside,
+    refusals.no_default_secret,
+    refusals.bad_values,
+    delivered.notes,
+    delivered.alerts,
+    delivered.promtool,
+    delivered.package,
 )
 
 
@@ -29,23 +33,23 @@ def main() -> int:
     """Run all checks."""
     try:
         fetch()
-        failed = sum(_run(check) for check in CHECKS)
+        states = Counter(_run(check) for check in CHECKS)
     except (HelmUnavailable, SchemasMissing) as error:
         sys.stderr.write(f"helm-check can't run: {error}\n")
         return 1
-    sys.stdout.write(f"helm-check: {len(CHECKS) - failed} of {len(CHECKS)} checks passed\n")
-    return 1 if failed else 0
+    sys.stdout.write(f"helm-check: {', '.join(f'{count} {state}' for state, count in states.items())}\n")
+    return 1 if states[FAILED] else 0
 
 
-def _run(check: Callable[[], tuple[str, list[str]]]) -> bool:
+def _run(check: Callable[[], tuple[str, list[str]]]) -> str:
     started = time.monotonic()
     looked_at, findings = check()
-    state = "FAILED" if findings else "ok"
+    state = FAILED if findings else SKIPPED if looked_at.startswith(delivered.NOT_DONE) else PASSED
     name = check.__name__.replace("_", " ")
-    sys.stdout.write(f"{state:6} {name:20} {looked_at} ({time.monotonic() - started:.1f} s)\n")
+    sys.stdout.write(f"{state:8} {name:20} {looked_at} ({time.monotonic() - started:.1f} s)\n")
     sys.stdout.writelines(f"         {finding}\n" for finding in findings)
     sys.stdout.flush()
-    return bool(findings)
+    return state
 
 
 if __name__ == "__main__":

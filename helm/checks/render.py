@@ -29,7 +29,9 @@ def helm(*arguments: str) -> str:
     return done.stdout
 
 
-def render(values: list[Path], *, over: dict[str, Any] | None = None, chart: Path = CHART) -> list[Manifest]:
+def render(
+    values: list[Path], *, over: dict[str, Any] | None = None, chart: Path = CHART, release: str = RELEASE
+) -> list[Manifest]:
     """Every object of the chart with files of values, and `over` on top. Raises `Refused`."""
     with tempfile.TemporaryDirectory() as directory:
         files = list(values)
@@ -37,4 +39,4 @@ def render(values: list[Path], *, over: dict[str, Any] | None = None, chart: Pat
             files.append(Path(directory) / "over.yaml")
             files[-1].write_text(yaml.safe_dump(over), encoding="utf-8")
         arguments = [argument for file in files for argument in ("--values", str(file))]
-        return manifests_in(helm("template", RELEASE, str(chart), "--namespace", NAMESPACE, *arguments))
+        return manifests_in(helm("template", release, str(chart), "--namespace", NAMESPACE, *arguments))

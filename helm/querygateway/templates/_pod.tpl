@@ -88,7 +88,7 @@ readinessProbe:
   httpGet: {path: /-/ready, port: ops}
   periodSeconds: {{ .probes.readinessPeriodSeconds | int }}
   timeoutSeconds: 2
-  failureThreshold: 2
+  failureThreshold: 3
 livenessProbe:
   httpGet: {path: /-/live, port: ops}
   periodSeconds: 10
