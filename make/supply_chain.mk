@@ -54,7 +54,7 @@ audit-lock: $(STAMP) ## Resolve supply_chain/requirements-audit.lock again; vers
 	@$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 supply_chain/requirements-audit.in --output-file $(AUDIT_LOCK)
 
-$(AUDIT_STAMP): $(STAMP) $(AUDIT_LOCK)
+$(AUDIT_STAMP): $(AUDIT_LOCK) | $(STAMP)
 	@rm -rf $(AUDIT_VENV)
 	@$(PYTHON_IN_VENV) -m venv $(AUDIT_VENV)
 	@echo "installing from $(AUDIT_LOCK)"
