@@ -1,5 +1,8 @@
 """Checks of the objects that helm makes of the chart. Each returns what it looked at and its findings."""
 
+import base64
+import contextlib
+import re
 from typing import Any
 
 import yaml
@@ -7,7 +10,7 @@ import yaml
 from helm.checks import environments as environment_checks
 from helm.checks import network, object_schemas, pod_security, references
 from helm.checks.chart_values import complete, read
-from helm.checks.manifests import Manifest, component, of_kind, pod_specs
+from helm.checks.manifests import Manifest, component, of_kind, pod_specs, title
 from helm.checks.places import CHART, VALUE_SETS, value_set
 from helm.checks.render import NAMESPACE, Refused, helm, render
 from helm.checks.trial import secret_texts
@@ -15,6 +18,8 @@ from helm.checks.value_sets import TRIAL, Outcome, all_rendered, rendered, told,
 
 RELEASE_LONGEST = "r" * 53
 """Helm takes no longer name for a release."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 
 
 def lint() -> Outcome:
@@ -108,7 +113,16 @@ def secrets_stay_inside() -> Outcome:
     if len(made) != 4:
         found.append(f"{TRIAL}: {len(made)} Secrets instead of one for each service and one for the migration")
     for manifest in rendered(TRIAL):
-        text = yaml.safe_dump(manifest, width=100_000)
-        if manifest["kind"] != "Secret" and any(secret in text for secret in texts):
-            found.append(f"{TRIAL}: a secret is in {manifest['kind']}/{manifest['metadata']['name']}")
+        if manifest["kind"] != "Secret":
+            text = _with_decoded(yaml.safe_dump(manifest, width=100_000))
+            found += [f"{TRIAL}: a secret is in {title(manifest)}" for secret in texts if secret in text]
     return f"{len(texts)} secrets", found
+
+
+def _with_decoded(text: str) -> str:
+    """A text, and after it whatever in it is base64 of something."""
+    found = [text]
+    for part in _BASE64.findall(text):
+        with contextlib.suppress(ValueError):
+            found.append(base64.b64decode(part, validate=True).decode("utf-8", "replace"))
+    return "\n".join(found)
