@@ -41,5 +41,8 @@ class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     wanted: tuple[str, ...] = ()
     """At most 20 parts that this node could not read or that did not verify, to be put again:
     `spec:<digest>`, `delta:<revision>`, `checkpoint:<revision>`, `snapshot:<endpoint id>`."""
+    seal_key_ids: tuple[str, ...] = ()
+    verify_key_ids: tuple[str, ...] = ()
+    """Names of the keys that this node opens secrets with and believes; empty from a release that did not say."""
     beacon: bytes = b""
     """The newest verified beacon, as it was signed: what proves `highest_seen` to a control plane that was restored."""

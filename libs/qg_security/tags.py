@@ -16,6 +16,9 @@ SNAPSHOT_CONTEXT = "querygateway/snapshot/1"
 ACCESS_BATCH_CONTEXT = "querygateway/access-batch/1"
 ACCESS_PERSISTED_CONTEXT = "querygateway/access-persisted/1"
 
+KEY_ID_CONTEXT = "querygateway/seal-key-id/1"
+KEY_ID_LENGTH = 16
+
 TAG_BYTES = 32
 _KEY_BYTES = 32
 
@@ -43,6 +46,11 @@ class TagKeys:
         """Whether `tag` was made for exactly `message` with one of the keys. Every key is tried, in constant time."""
         matches = [hmac.compare_digest(hmac.digest(key, message, "sha256"), tag) for key in self._keys]
         return any(matches)
+
+
+def seal_key_ids(seal_keys: Sequence[str]) -> tuple[str, ...]:
+    """A name for each of these keys that tells nothing of it: 16 hex digits, derived with HKDF. Raises `KeyInvalid`."""
+    return tuple(_derived(key, KEY_ID_CONTEXT).hex()[:KEY_ID_LENGTH] for key in seal_keys)
 
 
 def _derived(seal_key: str, context: str) -> bytes:

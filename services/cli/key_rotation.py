@@ -21,7 +21,8 @@ JWT_SECRET_KEY needs no run: tokens of an older key end by themselves.
 Works in small committed steps beside running services. Killed anywhere: run it again. Two at
 once do no harm. Nothing to do: it says so and changes nothing.
 
---check changes nothing and says what is still under older keys.
+--check changes nothing and says what is still under older keys. Refuses to begin while a data
+plane reports that it lacks the newest keys, unless --regardless.
 Exit status: 0 older keys may be removed; 3 they are still needed; 1 it failed; 2 wrong settings.
 """
 
@@ -30,6 +31,9 @@ def add_to(subcommands: Subcommands) -> None:
     """Declare `keys rotate`."""
     parser = add_subcommand(subcommands, "rotate", "bring everything under the newest keys", _DETAILS, run)
     parser.add_argument("--check", "--dry-run", action="store_true", help="only say what is still under older keys")
+    parser.add_argument(
+        "--regardless", action="store_true", help="also when data planes report that they lack the newest keys"
+    )
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -37,7 +41,13 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     # Here and not above: the other subcommands, a data plane's among them, must not load what talks to Postgres.
     rotation = import_module("control_plane.rotation.command")
     rotate = cast(Callable[..., int], rotation.run)
-    return rotate(environ, only_check=bool(arguments.check), say=_say, complain=_complain)
+    return rotate(
+        environ,
+        only_check=bool(arguments.check),
+        regardless=bool(arguments.regardless),
+        say=_say,
+        complain=_complain,
+    )
 
 
 def _say(line: str) -> None:

@@ -37,6 +37,7 @@ from qg_security.authenticators import AuthParts
 from qg_security.passwords import PasswordChecker
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
+from qg_security.tags import seal_key_ids
 from qg_security.verified_cache import VerifiedCache
 from qg_serving import Draining, serve
 from qg_serving.process_names import kept_name
@@ -85,7 +86,13 @@ class Node:
         )
         node = kept_name(settings.node_name, settings.state_dir, NODE_NAME_FILE)
         self.reporting = Reporting(
-            self.redis, self.refresher, node=node, version=version("querygateway"), also=self.snapshots.follower
+            self.redis,
+            self.refresher,
+            node=node,
+            version=version("querygateway"),
+            seal_key_ids=seal_key_ids(settings.bundle_seal_keys),
+            verify_key_ids=Ed25519Verifier(settings.bundle_verify_keys).key_ids,
+            also=self.snapshots.follower,
         )
         self.gate = NodeGate(settings.requests_in_flight_max)
         self.recorder = (

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from control_plane.rotation.fleet import ReadersMissing
 from control_plane.rotation.parts import open_rotation
 from control_plane.rotation.rotation import Left, described, needed
 from control_plane.rotation.steps import Tell
@@ -21,14 +22,19 @@ EXIT_KEYS_NEEDED = 3
 """Something is still under an older key: it must not be removed yet."""
 
 
-def run(environ: Mapping[str, str], *, only_check: bool, say: Tell, complain: Tell) -> int:
+def run(environ: Mapping[str, str], *, only_check: bool, regardless: bool = False, say: Tell, complain: Tell) -> int:
     """Rotate, or with `only_check` only look; the exit status.
 
-    `say` gets each line as it comes, `complain` why it was stopped. Raises `SettingsInvalid`.
+    `regardless`: also when data planes report that they lack the newest keys. `say` gets each line as it comes,
+    `complain` why it was stopped. Raises `SettingsInvalid`.
     """
     settings = settings_from(environ)
     try:
-        return asyncio.run(_rotate(settings, say, only_check=only_check))
+        return asyncio.run(_rotate(settings, say, only_check=only_check, regardless=regardless))
+    except ReadersMissing as error:
+        complain(f"nothing was changed: {error}")
+        complain("--regardless goes ahead: those data planes then answer 503 for what they can't open")
+        return EXIT_FAILED
     except (DatabaseUnfit, SQLAlchemyError, GatewayError, *LINK_ERRORS) as error:
         reason = clean((str(error).splitlines() or [""])[0][:300])
         complain(f"stopped: {type(error).__name__}: {reason}")
@@ -36,9 +42,9 @@ def run(environ: Mapping[str, str], *, only_check: bool, say: Tell, complain: Te
         return EXIT_FAILED
 
 
-async def _rotate(settings: Settings, say: Tell, *, only_check: bool) -> int:
+async def _rotate(settings: Settings, say: Tell, *, only_check: bool, regardless: bool) -> int:
     async with open_rotation(settings, _ignore) as rotation:
-        changed = 0 if only_check else await rotation.run(say)
+        changed = 0 if only_check else await rotation.run(say, regardless=regardless)
         found = await rotation.left()
     for left in found:
         if only_check or left.count.older or left.count.broken:

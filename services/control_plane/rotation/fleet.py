@@ -12,6 +12,28 @@ from qg_store.repositories import publishing as ledger
 
 WAIT_S = 30.0
 LOOK_S = 0.5
+NODES_SHOWN_MAX = 10
+
+
+class ReadersMissing(Exception):
+    """Data planes that could not use what a rotation publishes; nothing was changed. The message names them."""
+
+
+async def check_readers(redis: Redis, *, seal_key_id: str, verify_key_id: str) -> None:
+    """Every data plane that reports must know the newest keys: what it can't open, it answers 503 for.
+
+    Raises `ReadersMissing` and one of `link.LINK_ERRORS`. Reports are the word of whoever may write to Redis: this is
+    against a slip, not against a stranger.
+    """
+    missing: dict[str, list[str]] = {}
+    for report in await read_reports(redis):
+        if seal_key_id not in report.seal_key_ids:
+            missing.setdefault("BUNDLE_SEAL_KEY", []).append(report.node)
+        if verify_key_id not in report.verify_key_ids:
+            missing.setdefault("BUNDLE_VERIFY_KEYS", []).append(report.node)
+    if missing:
+        named = "; ".join(f"{name}: {', '.join(nodes[:NODES_SHOWN_MAX])}" for name, nodes in missing.items())
+        raise ReadersMissing(f"data planes that don't know the newest keys ({named}): give them those first, and roll")
 
 
 class Followers:

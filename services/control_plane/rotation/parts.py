@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from redis.asyncio import Redis
 
 from control_plane.publishing.parts import build_publishing
 from control_plane.rotation.at_rest import SecretsAtRest
-from control_plane.rotation.fleet import Followers
+from control_plane.rotation.fleet import Followers, check_readers
 from control_plane.rotation.rotation import Rotation
 from control_plane.rotation.signed import SignedBefore, SignedHead
 from control_plane.rotation.specs import PublishedSpecs, SpecsInRedis, SupersededSpecs
@@ -22,7 +23,7 @@ from qg_bundle.snapshots.reader import SnapshotReader
 from qg_bundle.snapshots.writer import SnapshotWriter
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Signer, Ed25519Verifier
-from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, SNAPSHOT_CONTEXT, TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, SNAPSHOT_CONTEXT, TagKeys, seal_key_ids
 from qg_store.engine import SessionFactory, make_engine, make_sessions
 from qg_store.migrations.roles import APP
 from qg_store.repositories import gateway, sealed_secrets
@@ -43,7 +44,13 @@ async def open_rotation(settings: Settings, observe: Observe) -> AsyncIterator[R
     try:
         sessions = make_sessions(engine)
         await _check_database(sessions, settings.gateway_id)
-        yield Rotation(_steps(settings, sessions, redis, observe))
+        check = partial(
+            check_readers,
+            redis,
+            seal_key_id=seal_key_ids(settings.bundle_seal_keys[:1])[0],
+            verify_key_id=Ed25519Signer(settings.bundle_signing_key).key_id,
+        )
+        yield Rotation(_steps(settings, sessions, redis, observe), check)
     finally:
         await redis.aclose()
         await engine.dispose()

@@ -1,6 +1,6 @@
 """One run of a rotation: every step in order, then a count of what is left. One that was cut off is just run again."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -18,11 +18,17 @@ class Left(msgspec.Struct, frozen=True):
 class Rotation:
     """Each call raises what the steps raise; what was done until then stays done."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], check_readers: Callable[[], Awaitable[None]]) -> None:
         self._steps = steps
+        self._check_readers = check_readers
 
-    async def run(self, tell: Tell) -> int:
-        """Every step that has something to do; how many things were changed."""
+    async def run(self, tell: Tell, *, regardless: bool = False) -> int:
+        """Every step that has something to do; how many things were changed.
+
+        Raises `ReadersMissing` before anything is changed, unless `regardless`.
+        """
+        if not regardless:
+            await self._check_readers()
         changed = 0
         for step in self._steps:
             count = await step.count()

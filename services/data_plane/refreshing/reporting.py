@@ -20,6 +20,7 @@ SPACING_MIN_S = 0.1
 CLOSE_WAIT_S = 1.0
 ERROR_LENGTH_MAX = 500
 WANTED_MAX = 20
+KEYS_SHOWN_MAX = 20
 
 
 class AlsoRefused(Protocol):
@@ -41,6 +42,8 @@ class Reporting:
         *,
         node: str,
         version: str,
+        seal_key_ids: tuple[str, ...] = (),
+        verify_key_ids: tuple[str, ...] = (),
         also: AlsoRefused | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -48,6 +51,8 @@ class Reporting:
         self._refresher = refresher
         self._node = node
         self._version = version
+        self._seal_key_ids = seal_key_ids
+        self._verify_key_ids = verify_key_ids
         self._also = also
         self._now = now
         self._started_at = now()
@@ -93,6 +98,8 @@ class Reporting:
             beacon_issued_at=beacon.value.issued_at if beacon is not None else None,
             unusable=tuple(f"{item.subject.kind}:{item.subject.id}" for item in unusable),
             wanted=wanted[:WANTED_MAX],
+            seal_key_ids=self._seal_key_ids[:KEYS_SHOWN_MAX],
+            verify_key_ids=self._verify_key_ids[:KEYS_SHOWN_MAX],
             beacon=beacon.body if beacon is not None else b"",
         )
 

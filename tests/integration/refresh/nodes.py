@@ -16,6 +16,7 @@ from qg_security.authenticators import AuthParts
 from qg_security.passwords import PasswordChecker
 from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
+from qg_security.tags import seal_key_ids
 from qg_security.verified_cache import VerifiedCache
 from qg_telemetry.events import Event
 from tests.integration.publishing.rig import GATEWAY, Keys
@@ -55,7 +56,14 @@ class Node:
             observe=self.events.append,
             on_swap=self.swapped.append,
         )
-        self.reporting = Reporting(self.redis, self.refresher, node=name, version="test")
+        self.reporting = Reporting(
+            self.redis,
+            self.refresher,
+            node=name,
+            version="test",
+            seal_key_ids=seal_key_ids([each.seal for each in (keys, *also)]),
+            verify_key_ids=Ed25519Verifier([each.verify for each in (keys, *also)]).key_ids,
+        )
 
     async def boot(self, *, follow: bool = False) -> "Node":
         await self.refresher.boot()

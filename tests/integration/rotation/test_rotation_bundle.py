@@ -129,6 +129,21 @@ async def test_a_node_with_old_state_and_new_keys_begins_from_redis(
     await again.close()
 
 
+async def test_it_does_not_begin_while_a_node_lacks_the_newest_keys(
+    turning: Turning, redis_url: str, tmp_path: Path
+) -> None:
+    """What it would publish, that node could not open."""
+    node = await Node(redis_url, turning.old, tmp_path / "node-1").boot(follow=True)
+    await until(lambda: turning.reports(1))
+    before = await turning.sealed(), await turning.rig.publishing.head()
+    ran = await turning.rotate()
+    assert ran.status == 1
+    assert "nothing was changed: data planes that don't know the newest keys" in ran.text
+    assert "BUNDLE_SEAL_KEY: node-1; BUNDLE_VERIFY_KEYS: node-1" in ran.text
+    assert (await turning.sealed(), await turning.rig.publishing.head()) == before
+    await node.close()
+
+
 @pytest.mark.long
 async def test_it_waits_for_nodes_that_have_not_followed(
     turning: Turning, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,7 +152,7 @@ async def test_it_waits_for_nodes_that_have_not_followed(
     node = await Node(redis_url, turning.old, tmp_path / "node-1").boot(follow=True)
     await until(lambda: turning.reports(1))
     monkeypatch.setattr(fleet, "WAIT_S", 0.5)
-    ran = await turning.rotate()
+    ran = await turning.rotate(regardless=True)
     assert ran.status == EXIT_KEYS_NEEDED, ran.text
     assert "data planes: waiting for node-1" in ran.lines
     assert node.refresher.current is not None

@@ -93,11 +93,18 @@ class Turning:
             **changes,
         }
 
-    async def rotate(self, *, check: bool = False, environ: Mapping[str, str] | None = None) -> Run:
+    async def rotate(
+        self, *, check: bool = False, regardless: bool = False, environ: Mapping[str, str] | None = None
+    ) -> Run:
         """One run, in a thread: it has an event loop of its own."""
         lines: list[str] = []
         status = await asyncio.to_thread(
-            run, environ or self.environ(), only_check=check, say=lines.append, complain=lines.append
+            run,
+            environ or self.environ(),
+            only_check=check,
+            regardless=regardless,
+            say=lines.append,
+            complain=lines.append,
         )
         return Run(status, lines)
 

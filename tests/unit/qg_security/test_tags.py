@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qg_security.keys import KeyInvalid
 from qg_security.sealing import new_fernet_key
-from qg_security.tags import ACCESS_BATCH_CONTEXT, SNAPSHOT_CONTEXT, TAG_BYTES, TagKeys
+from qg_security.tags import ACCESS_BATCH_CONTEXT, SNAPSHOT_CONTEXT, TAG_BYTES, TagKeys, seal_key_ids
 
 KEY, OTHER = new_fernet_key(), new_fernet_key()
 
@@ -63,3 +63,13 @@ def test_what_is_no_key_is_refused_and_never_repeated(keys: list[str]) -> None:
         TagKeys(keys, SNAPSHOT_CONTEXT)
     assert not any(key in str(refused.value) for key in keys)
     assert KEY not in repr(TagKeys([KEY], SNAPSHOT_CONTEXT))
+
+
+def test_a_keys_name_is_its_own_and_tells_nothing_of_it() -> None:
+    ids = seal_key_ids([KEY, OTHER])
+    assert ids == (*seal_key_ids([KEY]), *seal_key_ids([OTHER]))
+    assert len(set(ids)) == 2
+    assert all(len(name) == 16 for name in ids)
+    raw = base64.urlsafe_b64decode(KEY)
+    assert ids[0] not in raw.hex()
+    assert ids[0] != hashlib.sha256(raw).hexdigest()[:16]
