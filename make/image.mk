@@ -46,7 +46,7 @@ image-servers: ## Build local Postgres, Redis and nginx images on the local base
 .PHONY: image-content
 image-content: $(STAMP) ## List what is in the image; fails on compilers, shells, development packages, secrets (TAG=...)
 	@archive=$$(mktemp --suffix .tar); trap 'rm -f "$$archive"' EXIT; \
-	$(DOCKER) save --output "$$archive" $(TAG); $(PYTHON_IN_VENV) deploy/image/content.py "$$archive" --lock $(REQUIREMENTS)
+	$(DOCKER) save --output "$$archive" $(TAG); $(PYTHON_IN_VENV) -m deploy.image.content "$$archive" --lock $(REQUIREMENTS)
 
 .PHONY: image-locks
 image-locks: $(STAMP) ## Take the locks of the build stages from requirements-dev.lock; after `make lock`

@@ -1,4 +1,4 @@
-"""What is in the image, and whether it may be there: `content.py IMAGE.tar [--lock requirements.lock] [--list FILE]`.
+"""What is in the image, and whether it may be there: `python -m deploy.image.content IMAGE.tar [--lock FILE]`.
 
 Looks into every layer of a `docker save`, since what a later layer removed can still be fetched. Status 1 with every
 finding when there is a compiler, a shell, a package manager, a development package, a Python package that is not in
@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from deploy.image.layers import File, Image, open_image, visible
 from deploy.image.lock_part import entries
 
@@ -170,7 +168,7 @@ def listing(image: Image) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="content.py", description="What is in an image, and whether it may be there.")
+    parser = argparse.ArgumentParser(description="What is in an image, and whether it may be there.")
     parser.add_argument("archive", type=Path, help="what `docker save IMAGE` wrote")
     parser.add_argument(
         "--lock", type=Path, default=Path("requirements.lock"), help="Python packages that may be there"

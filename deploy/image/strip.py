@@ -18,18 +18,23 @@ from pathlib import Path
 _PROGRAMS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/libexec")
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _TREES = (
-    "etc/apt", "etc/cron.daily", "etc/cron.d", "etc/init.d", "etc/logrotate.d", "etc/pip.conf", "root/.cache",
-    "usr/games", "usr/include", "usr/lib/apt", "usr/lib/dpkg", "usr/lib/gcc", "usr/lib/init", "usr/lib/lsb",
-    "usr/lib/systemd", "usr/lib/udev", "usr/lib/python3/dist-packages", "usr/local/include", "usr/local/share",
-    "usr/local/src", "usr/share/bash-completion", "usr/share/bug", "usr/share/debconf", "usr/share/debianutils",
-    "usr/share/doc-base", "usr/share/dpkg", "usr/share/gcc", "usr/share/info", "usr/share/keyrings",
-    "usr/share/lintian", "usr/share/locale", "usr/share/man", "usr/share/menu", "usr/share/perl5", "usr/share/pixmaps",
-    "usr/share/python-wheels", "usr/share/python3", "usr/src", "var/backups", "var/cache", "var/lib/apt",
-    "var/lib/pam", "var/lib/python", "var/lib/systemd", "var/log",
+    "etc/apt", "etc/cron.d", "etc/cron.daily", "etc/init.d", "etc/logrotate.d", "etc/pam.d", "etc/pip.conf",
+    "etc/security", "root/.cache", "usr/games", "usr/include", "usr/lib/apt", "usr/lib/dpkg", "usr/lib/gcc",
+    "usr/lib/init", "usr/lib/lsb", "usr/lib/mime", "usr/lib/python3/dist-packages", "usr/lib/ssl/misc",
+    "usr/lib/systemd", "usr/lib/terminfo", "usr/lib/tmpfiles.d", "usr/lib/udev", "usr/lib/valgrind",
+    "usr/local/include", "usr/local/share", "usr/local/src", "usr/share/bash-completion", "usr/share/bug",
+    "usr/share/debconf", "usr/share/debianutils", "usr/share/doc-base", "usr/share/dpkg", "usr/share/gcc",
+    "usr/share/gdb", "usr/share/info", "usr/share/keyrings", "usr/share/libgcrypt20", "usr/share/lintian",
+    "usr/share/locale", "usr/share/man", "usr/share/menu", "usr/share/pam", "usr/share/pam-configs",
+    "usr/share/perl5", "usr/share/pixmaps", "usr/share/polkit-1", "usr/share/python-wheels", "usr/share/python3",
+    "usr/share/tabset", "usr/share/terminfo", "usr/src", "var/backups", "var/cache", "var/lib/apt", "var/lib/pam",
+    "var/lib/python", "var/lib/systemd", "var/log",
 )  # fmt: skip
 _LIBRARIES = ("lib", "lib64", "usr/lib", "usr/local/lib")
-_LIBRARY_TREES = re.compile(r"perl|perl-base|pkgconfig|cmake|libapt-.*|libdb-.*")
+_LIBRARY_TREES = re.compile(r"perl|perl-base|pkgconfig|cmake|e2fsprogs|security|libapt-.*")
 _PYTHON_TREES = re.compile(r"ensurepip|idlelib|lib2to3|tkinter|turtledemo|test|config-.*|pydoc_data|turtle\.py")
+# Modules of Python's library that no service uses, and that bring libraries of their own along.
+_UNUSED_MODULES = re.compile(r"(nis|readline|_curses.*|_dbm|_gdbm|_tkinter|ossaudiodev)\..*so")
 _USED = re.compile(r"(usr/)?(local/)?(lib(32|64|x32)?|s?bin|share)/(?!doc/|lintian/|man/|bug/).+")
 _LOADERS = ("lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1")
 _LOADED = re.compile(r"=> (/\S+) \(")
@@ -119,6 +124,9 @@ def _remove_from_libraries(directory: Path, needed: frozenset[Path]) -> None:
         for path in python.iterdir():
             if _PYTHON_TREES.fullmatch(path.name):
                 _remove(path)
+        for path in (python / "lib-dynload").glob("*.so"):
+            if _UNUSED_MODULES.fullmatch(path.name):
+                _remove(path)
         for packages in (python / "site-packages", python / "dist-packages"):
             for path in packages.glob("*"):
                 _remove(path)
@@ -147,8 +155,9 @@ def loaded_libraries(programs: list[Path]) -> frozenset[Path]:
 
 
 def programs_of(*trees: Path) -> list[Path]:
-    """This Python and every extension module and library below `trees`."""
-    modules = (path for tree in trees for path in tree.rglob("*.so*") if path.is_file())
+    """This Python and every extension module and library below `trees` that stays."""
+    files = (path for tree in trees for path in tree.rglob("*.so*") if path.is_file())
+    modules = (path for path in files if not _UNUSED_MODULES.fullmatch(path.name))
     return [Path(sys.executable).resolve(), *modules]
 
 

@@ -1,12 +1,11 @@
 """`make test-images`: the images and the compose stack themselves. Needs Docker, and says loudly when there is none.
 
-Not part of `make test`: the folder is marked `long`. TEST_IMAGES_REQUIRED=1 (hosted CI) makes a failure of what is a
-skip elsewhere.
+Not part of `make test`: every file here is marked `long`. TEST_IMAGES_REQUIRED=1 (hosted CI) makes a failure of what is
+a skip elsewhere.
 """
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,6 @@ from tests.images.stack import Stack
 
 TAG = "querygateway:test-images"
 STANDIN_TAG = "querygateway-standin:test-images"
-_FOLDER = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(_FOLDER):
-            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 
 from tests.images.docker import ROOT, docker
 
+pytestmark = pytest.mark.long
+
 _CLOSED = ("--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
 
 
@@ -24,7 +26,7 @@ def _content(image: str, directory: Path) -> subprocess.CompletedProcess[str]:
     archive = directory / "image.tar"
     docker("save", "--output", str(archive), image)
     return subprocess.run(
-        [sys.executable, "deploy/image/content.py", str(archive)],
+        [sys.executable, "-m", "deploy.image.content", str(archive)],
         capture_output=True,
         text=True,
         timeout=180,

@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from tests.images.load import Target, load
 from tests.images.stack import Stack
+
+pytestmark = pytest.mark.long
 
 _PER_SECOND = 200
 _SECONDS_MAX = 240.0
@@ -50,3 +54,7 @@ async def test_no_request_fails_while_the_data_planes_are_replaced(stack: Stack)
     assert not outcome.refusals, outcome.refusals[:10]
     assert set(outcome.statuses) == {200}
     assert asked > 10 * _PER_SECOND
+    # What nginx had to send twice is in its log, and nothing of what callers sent.
+    told = stack.logs("nginx")
+    assert "customer_id" not in told
+    assert stack.api_key() not in told

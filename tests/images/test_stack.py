@@ -12,6 +12,8 @@ from tests.images.docker import docker
 from tests.images.stack import Stack
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 _PUBLIC = "/api/v1/data/items/categories"
 _SERVICES = ("nginx", "control-plane", "data-plane-1", "data-plane-2", "worker", "postgres", "redis", "standin")
 _LIVE = ("orders/by-customer", "customers/by-country", "inventory/by-item", "items/categories")

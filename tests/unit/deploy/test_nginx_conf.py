@@ -76,3 +76,5 @@ def test_answers_are_never_spooled_to_disk() -> None:
 
 def test_nothing_a_caller_sends_in_a_query_or_header_is_logged() -> None:
     assert not re.search(r"\$request\b|\$request_uri|\$args|\$query_string|\$http_|\$uri", _CONF)
+    # Its own lines quote the request: those of single requests are less severe than this.
+    assert _values("error_log") == ["/dev/stderr crit"]
