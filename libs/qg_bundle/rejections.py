@@ -26,7 +26,7 @@ class Reason(enum.StrEnum):
     OLDER = "older"
     """An older state than one already served."""
     FROM_THE_FUTURE = "from_the_future"
-    """A beacon issued later than now, beyond what clocks may differ."""
+    """A beacon issued, or a snapshot made, later than now, beyond what clocks may differ."""
 
 
 class BundleRejected(Exception):

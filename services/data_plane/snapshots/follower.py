@@ -38,6 +38,9 @@ TAKERS = 2
 
 WANTED_MAX = 20
 
+CLOCKS_DIFFER_MAX_S = 3_600.0
+"""How far ahead of ours a worker's clock may be. Generous: beyond it no snapshot of that worker is taken."""
+
 
 class Follower:
     """`await boot()`, then `start()`; `await close()` at the end. `wake()` at each swap of the catalog."""
@@ -209,7 +212,8 @@ class Follower:
             self._on_change()
 
     def _is_newer(self, header: SnapshotHeader, route: Route, number: int) -> bool:
-        """Whether to take it. Raises `BundleRejected` for one that is older than what is served, or than `number`.
+        """Whether to take it. Raises `BundleRejected` for one that is older than what is served, or than `number`, and
+        for one from the future.
 
         One of another producer is passed over: it was made before the definition changed, or this node's catalog is
         about to follow.
@@ -221,6 +225,10 @@ class Follower:
         if entry and header.number <= entry.header.number and header.created_at <= entry.header.created_at:
             detail = f"number {header.number} is older than {entry.header.number}, which is served"
             raise rejected_snapshot(Reason.OLDER, header.endpoint_id, detail)
+        # Whoever had a key once could make one that no other is younger than: it would stay for good.
+        if (ahead_s := header.created_at - time.time()) > CLOCKS_DIFFER_MAX_S:
+            detail = f"number {header.number} is {ahead_s:.0f} s ahead of this node's clock"
+            raise rejected_snapshot(Reason.FROM_THE_FUTURE, header.endpoint_id, detail)
         # It verifies, so somebody may have put an old one back; a node that serves none yet could not tell otherwise.
         if header.number < number:
             detail = f"number {header.number} is older than {number}, which Redis lists"

@@ -1,10 +1,14 @@
 """Snapshots that somebody altered in Redis, or put back there: refused, asked for, and what is good stays served."""
 
+import time
+
 import msgspec
 import pytest
 
+from data_plane.snapshots.follower import CLOCKS_DIFFER_MAX_S
 from qg_bundle import keys
 from qg_bundle.snapshots.codec import Envelope
+from qg_core.snapshots import NUMBER_MAX
 from qg_devstack.hand_stored import HandStored
 from tests.integration.snapshots.conftest import StartNode
 from tests.integration.snapshots.rig import Gateway, looks_until, missing, rows_of
@@ -80,4 +84,28 @@ async def test_an_old_snapshot_that_is_put_back_is_not_taken_by_a_new_node(
     assert node.snapshots.follower.wanted == (f"snapshot:{gateway.first}",)
     await gateway.writer.put_again(newer.header, newer.sealed, newer.pieces())
     await looks_until(node, lambda: node.saw("snapshot_taken") == 1)
+    assert await node.rows(gateway.first) == rows_of(2)
+
+
+async def test_a_snapshot_from_the_future_is_refused(gateway: Gateway, start_node: StartNode) -> None:
+    node = await start_node()
+    await gateway.put(gateway.first, 1)
+    await node.look()
+    await gateway.put(gateway.first, 2, created_at=time.time() + CLOCKS_DIFFER_MAX_S + 60)
+    await node.look()
+    assert node.saw("snapshot_rejected", reason="from_the_future", endpoint_id=gateway.first) == 1
+    assert await node.rows(gateway.first) == rows_of(1)
+
+
+async def test_a_forged_snapshot_with_the_highest_number_gives_way_to_the_next_run(
+    gateway: Gateway, start_node: StartNode
+) -> None:
+    """Somebody had the key of the tags for a while: what is forged lasts no longer than to the next honest snapshot."""
+    node = await start_node()
+    await gateway.put(gateway.first, NUMBER_MAX)
+    await node.look()
+    assert await node.rows(gateway.first) == rows_of(NUMBER_MAX)
+    honest = gateway.snapshot(gateway.first, 2)
+    await gateway.writer.put_again(honest.header, honest.sealed, honest.pieces())
+    await looks_until(node, lambda: node.saw("snapshot_taken") == 2)
     assert await node.rows(gateway.first) == rows_of(2)
