@@ -1,0 +1,38 @@
+"""A release beside the tables of another one, as while an upgrade is going on (docs/operations.md)."""
+
+import asyncpg
+import pytest
+from alembic.script import ScriptDirectory
+
+from qg_store import migrate
+from qg_store.engine import make_engine, make_sessions
+from qg_store.migrations.roles import APP, WORKER
+from qg_store.schema_version import database_problem
+from tests.fixtures.store import StoreUrls
+
+
+async def problem(url: str, role: str) -> str | None:
+    engine = make_engine(url)
+    try:
+        async with make_sessions(engine)() as session:
+            return await database_problem(session, role)
+    finally:
+        await engine.dispose()
+
+
+async def test_on_older_tables_a_service_asks_for_the_migration(store_urls: StoreUrls) -> None:
+    newest = ScriptDirectory(str(migrate.SCRIPTS)).get_revision("head")
+    assert newest is not None
+    migrate.downgrade(store_urls.superuser, str(newest.down_revision))
+    for url, role in ((store_urls.app, APP), (store_urls.worker, WORKER)):
+        said = await problem(url, role)
+        assert said is not None
+        assert said.endswith(f"this release needs {newest.revision}: run `querygateway migrate`")
+
+
+@pytest.mark.parametrize("role", [APP, WORKER])
+async def test_on_newer_tables_a_service_goes_on(store_urls: StoreUrls, role: str) -> None:
+    connection = await asyncpg.connect(store_urls.superuser)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    assert await problem(store_urls.app if role == APP else store_urls.worker, role) is None
