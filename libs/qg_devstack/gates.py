@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-_CHECKED = ("libs", "services", "tests", "benchmarks")
+_CHECKED = ("libs", "services", "tests", "benchmarks", "supply_chain", "helm")
 
 
 @dataclass(frozen=True)
