@@ -30,7 +30,13 @@ def test_tls_is_1_2_or_newer_and_without_old_ciphers() -> None:
 
 @pytest.mark.parametrize(
     ("header", "value"),
-    [("X-Forwarded-For", "$remote_addr"), ("X-Forwarded-Proto", "https"), ("Forwarded", '""'), ("X-Real-IP", '""')],
+    [
+        ("X-Forwarded-For", "$remote_addr"),
+        ("X-Forwarded-Proto", "https"),
+        ("Forwarded", '""'),
+        ("X-Real-IP", '""'),
+        ("traceparent", '""'),
+    ],
 )
 def test_what_a_client_says_of_itself_is_overwritten(header: str, value: str) -> None:
     assert f"{header} {value}" in _values("proxy_set_header")
