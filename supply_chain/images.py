@@ -27,9 +27,15 @@ class ImageUse(msgspec.Struct, frozen=True):
 
 
 def image_files(root: Path) -> list[Path]:
-    """The files that may name an image: everything but prose in deploy/, helm/ and .github/, sorted."""
+    """The files that may name an image: everything but prose and code in deploy/, helm/ and .github/, sorted."""
     found = [path for folder in _FOLDERS for path in (root / folder).rglob("*")]
-    return sorted(path for path in found if path.is_file() and path.suffix not in (".md", ".gotmpl", ".json", ".py"))
+    found = [path for path in found if path.suffix not in (".md", ".gotmpl", ".json", ".py")]
+    return sorted(path for path in found if not is_secret(root, path) and path.is_file())
+
+
+def is_secret(root: Path, path: Path) -> bool:
+    """Whether it is of a stack on this machine (deploy/make-secrets): no part of the project, not ours to read."""
+    return path.is_relative_to(root / "deploy" / "secrets")
 
 
 def images_in(path: Path) -> list[ImageUse]:

@@ -73,7 +73,7 @@ def read(path: Path = TABLE) -> Place:
 def move(root: Path, repository: str) -> list[str]:
     """Write a fork's `repository` into every file below `root` that names the old one; returns the files changed.
 
-    Raises ValueError when it is no `owner/name` in lower case.
+    Raises ValueError when it is no `owner/name` in lower case, FileNotFoundError when one of them is gone.
     """
     if not _REPOSITORY.fullmatch(repository):
         raise ValueError(f"{repository!r} is no owner/name in lower case")
@@ -88,8 +88,6 @@ def move(root: Path, repository: str) -> list[str]:
     changed = []
     for name in ("supply_chain/place.toml", *REPEATED_IN):
         path = root / name
-        if not path.exists():
-            continue
         text = moved = path.read_text()
         for old, new in spellings:
             moved = moved.replace(old, new)

@@ -99,7 +99,7 @@ def image_sign(environment: Mapping[str, str]) -> int:
 
 def chart_sign(environment: Mapping[str, str]) -> int:
     """Sign the chart with DIGEST (or the one that was pushed just now) with this job's identity."""
-    return _sign(place.read().chart, _digest(environment))
+    return _sign(place.read().chart, _chart_digest(environment))
 
 
 def image_verify(environment: Mapping[str, str]) -> int:
@@ -116,7 +116,7 @@ def chart_verify(environment: Mapping[str, str]) -> int:
     """Verify the chart with DIGEST (or the one that was pushed just now): signature and provenance. Needs cosign 3."""
     here = place.read()
     kinds = (here.provenance,)
-    for command in verify_commands(here, here.chart, here.chart_workflow, _digest(environment), kinds):
+    for command in verify_commands(here, here.chart, here.chart_workflow, _chart_digest(environment), kinds):
         _run(*command)
     say("chart-verify: signature and provenance are the release workflow's")
     return 0
@@ -173,16 +173,16 @@ def _sign(name: str, digest: str) -> int:
     return 0
 
 
-def _digest(environment: Mapping[str, str]) -> str:
-    digest = environment.get("DIGEST") or _pushed_just_now()
+def _digest(environment: Mapping[str, str], pushed_just_now: str = "") -> str:
+    digest = environment.get("DIGEST") or pushed_just_now
     if not _DIGEST.fullmatch(digest):
         raise SystemExit(f"DIGEST must be sha256: and 64 hexadecimal digits, not {digest!r}")
     return digest
 
 
-def _pushed_just_now() -> str:
+def _chart_digest(environment: Mapping[str, str]) -> str:
     record = CHART_FOLDER / "digest"
-    return record.read_text().strip() if record.exists() else ""
+    return _digest(environment, record.read_text().strip() if record.exists() else "")
 
 
 def _tell_digest(name: str, digest: str, environment: Mapping[str, str]) -> int:

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import msgspec
-import pytest
 
 from supply_chain import place
 from supply_chain.findings import ROOT
@@ -102,8 +101,3 @@ def test_the_readme_verifies_by_hand_with_the_same_identity() -> None:
     assert HERE.issuer in text
     assert HERE.provenance in text
     assert "not run on a cluster" in text
-
-
-@pytest.mark.parametrize("kind", ["SECURITY.md", "docs/installation.md"])
-def test_what_the_insights_point_to_is_there(kind: str) -> None:
-    assert (ROOT / kind).exists()

@@ -141,6 +141,13 @@ def test_an_image_that_is_not_what_is_listed_fails(tree: Path, image: str, probl
     assert problem in message
 
 
+def test_secrets_of_a_stack_on_this_machine_are_not_read(tree: Path) -> None:
+    secrets = tree / "deploy" / "secrets"
+    secrets.mkdir()
+    (secrets / "redis_users").write_text("image: redis:8\n")
+    assert messages(tree) == []
+
+
 def test_a_dockerfile_cannot_build_on_a_tag(tree: Path) -> None:
     (tree / "deploy" / "Dockerfile").write_text(
         "ARG BASE_IMAGE=python:3.13-slim\nFROM ${BASE_IMAGE} AS build\nFROM debian:12 AS other\n"

@@ -55,6 +55,8 @@ def test_a_chart_is_signed_as_it_was_pushed(asked: Path, tmp_path: Path) -> None
     assert release.chart_push({}) == 0
     assert release.chart_sign({}) == 0
     assert release.chart_verify({}) == 0
+    with pytest.raises(SystemExit, match="DIGEST must be"):
+        release.image_sign({})
     assert asked.read_text().splitlines()[:2] == [
         f"helm push {folder}/querygateway-1.2.3.tgz oci://{CHART.rpartition('/')[0]}",
         f"cosign sign --yes {CHART}@{DIGEST}",
