@@ -3,10 +3,10 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.actors import SYSTEM
+from control_plane.publishing.renewal import ACTION
 from qg_store.models import AuditEntry
 from qg_store.repositories import audit_log
 
-ACTION = "rotate_keys"
 SUBJECT_KIND = "gateway"
 
 

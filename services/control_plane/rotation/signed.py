@@ -1,5 +1,6 @@
 """`BUNDLE_SIGNING_KEY`: what is signed. The signed history in Postgres stays as it is: nobody verifies it any more."""
 
+import msgspec
 from redis.asyncio import Redis
 
 from control_plane.publishing.beacons import Beacons
@@ -47,6 +48,16 @@ class SignedHead:
         return older
 
 
+class _Found(msgspec.Struct, frozen=True):
+    """What another key has signed: checkpoints in Postgres, checkpoints and deltas in Redis, the beacon there."""
+
+    total: int
+    stored: frozenset[int]
+    copies: tuple[int, ...]
+    deltas: tuple[int, ...]
+    beacon: bool
+
+
 class SignedBefore:
     """Checkpoints in Postgres and checkpoints and deltas in Redis from before that one, and the beacon."""
 
@@ -71,47 +82,50 @@ class SignedBefore:
 
     async def count(self) -> Count:
         """Those that another key has signed, of all that are kept."""
-        checkpoints, deltas = await self._listed()
-        async with self._sessions() as session:
-            heads = await ledger.heads(session)
-            marks = await ledger.checkpoint_marks(session)
-        newest = max((mark.revision for mark in marks if mark.revision <= heads.activated), default=0)
-        stored = await self._signed_otherwise([mark.revision for mark in marks if mark.revision < newest])
-        kept = {mark.revision for mark in marks} - stored
-        copies = {revision for revision in checkpoints if revision < newest and revision not in kept}
-        older = await self._deltas_signed_otherwise([revision for revision in deltas if revision <= newest])
-        found = len(stored) + len(copies) + len(older) + (not await self._is_own_beacon())
-        return Count(len(marks) + len(checkpoints) + len(deltas) + 1, found)
+        found = await self._find()
+        return Count(found.total + 1, len(found.stored) + len(found.copies) + len(found.deltas) + found.beacon)
 
     async def run(self, tell: Tell) -> int:
-        """Remove them; nothing is changed while the newest checkpoint is another key's. A new beacon is put."""
-        if not await self._is_own_beacon():
+        """Remove them; nothing is removed while the newest checkpoint is another key's. A new beacon is put.
+
+        Found before the lock is taken, which nobody may hold for long: none of them is ever needed again.
+        """
+        found = await self._find()
+        if found.beacon:
             await self._beacons.beat()
         async with self._sessions() as session:
             await ledger.lock_activation(session)
-            heads = await ledger.heads(session)
-            newest = await ledger.newest_checkpoint(session, heads.activated)
+            newest = await ledger.newest_checkpoint(session, (await ledger.heads(session)).activated)
             if newest is None or signed_by(newest.body) != self._key_id:
                 return 0
-            marks = await ledger.checkpoint_marks(session)
-            stored = await self._signed_otherwise([mark.revision for mark in marks if mark.revision < newest.revision])
-            if stored:
-                await ledger.drop_checkpoints(session, [m.revision for m in marks if m.revision not in stored])
-                await audit.note(session, f"Removed {len(stored)} checkpoints that another key had signed.")
-            kept = {mark.revision for mark in marks} - stored
-            checkpoints, deltas = await self._listed()
-            copies = [revision for revision in checkpoints if revision < newest.revision and revision not in kept]
-            older = await self._deltas_signed_otherwise([number for number in deltas if number <= newest.revision])
-            await garbage.unlink_checkpoints(self._redis, copies)
-            await garbage.unlink_deltas(self._redis, sorted(older))
+            if found.stored:
+                marks = await ledger.checkpoint_marks(session)
+                await ledger.drop_checkpoints(session, {mark.revision for mark in marks} - found.stored)
+                await audit.note(session, f"Removed {len(found.stored)} checkpoints that another key had signed.")
+            await garbage.unlink_checkpoints(self._redis, found.copies)
+            await garbage.unlink_deltas(self._redis, found.deltas)
             await session.commit()
-        removed = len(stored) + len(copies) + len(older)
+        removed = len(found.stored) + len(found.copies) + len(found.deltas)
         if removed:
             tell(f"{self.what}: {removed} removed")
         return removed
 
-    async def _listed(self) -> tuple[list[int], list[int]]:
-        return await garbage.listed_checkpoints(self._redis), await garbage.listed_deltas(self._redis)
+    async def _find(self) -> _Found:
+        checkpoints = await garbage.listed_checkpoints(self._redis)
+        deltas = await garbage.listed_deltas(self._redis)
+        async with self._sessions() as session:
+            activated = (await ledger.heads(session)).activated
+            marks = await ledger.checkpoint_marks(session)
+        newest = max((mark.revision for mark in marks if mark.revision <= activated), default=0)
+        stored = await self._signed_otherwise([mark.revision for mark in marks if mark.revision < newest])
+        kept = {mark.revision for mark in marks} - stored
+        return _Found(
+            total=len(marks) + len(checkpoints) + len(deltas),
+            stored=frozenset(stored),
+            copies=tuple(revision for revision in checkpoints if revision < newest and revision not in kept),
+            deltas=tuple(sorted(await self._deltas_signed_otherwise([each for each in deltas if each <= newest]))),
+            beacon=not await self._is_own_beacon(),
+        )
 
     async def _signed_otherwise(self, revisions: list[int]) -> set[int]:
         """Those of these checkpoints in Postgres that another key has signed; one at a time is in memory."""

@@ -16,6 +16,7 @@ from qg_store.engine import SessionFactory
 from qg_store.repositories import publishing as ledger
 
 SPECS_PER_BATCH = 200
+REMOVED_PER_LOCK = 2_000
 
 
 class PublishedSpecs:
@@ -115,12 +116,15 @@ class SpecsInRedis:
         return Count(len(superseded), len(await self._older(superseded)))
 
     async def run(self, tell: Tell) -> int:
-        """Remove those that another key than the newest has sealed."""
-        async with self._sessions() as session:
-            # Nobody puts specs meanwhile.
-            await ledger.lock_activation(session)
-            digests = await self._older(await self._superseded())
-            await garbage.unlink_specs(self._redis, digests)
+        """Remove those that another key than the newest has sealed.
+
+        Found before the lock is taken, which nobody may hold for long: what is superseded is never named again.
+        """
+        digests = await self._older(await self._superseded())
+        for start in range(0, len(digests), REMOVED_PER_LOCK):
+            async with self._sessions() as session:
+                await ledger.lock_activation(session)
+                await garbage.unlink_specs(self._redis, digests[start : start + REMOVED_PER_LOCK])
         if digests:
             tell(f"{self.what}: {len(digests)} removed")
         return len(digests)

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from control_plane.rotation import audit
 from control_plane.rotation.steps import Count, Tell
 from qg_bundle.access.codec import PersistedRefused, is_tagged_newest, persisted_value, read_persisted
-from qg_bundle.access.key_rotation import all_persisted, replace_persisted, waiting_batches
+from qg_bundle.access.key_rotation import all_persisted, waiting_batches
+from qg_bundle.access.persisted import Replacement, replace_watermarks
 from qg_bundle.rejections import BundleRejected
 from qg_bundle.snapshots.codec import retagged_header
 from qg_bundle.snapshots.reader import SnapshotReader
@@ -22,6 +23,7 @@ from qg_store.repositories import snapshot_headers
 from qg_store.repositories.snapshot_headers import StoredHeader
 
 HEADERS_PER_BATCH = 200
+WATERMARKS_PER_BATCH = 500
 BATCHES_WAIT_S = 30.0
 BATCHES_LOOK_S = 0.5
 
@@ -135,9 +137,11 @@ class Watermarks:
     async def run(self, tell: Tell) -> int:
         """Tag them again where they stand; one that a worker has moved meanwhile is under its key already."""
         done = 0
-        for log_id, (before, after) in (await self._found()).items():
-            if before != after:
-                done += await replace_persisted(self._redis, log_id, before, after)
+        found = (await self._found()).items()
+        older = [Replacement(log_id, before, after) for log_id, (before, after) in found if before != after]
+        for start in range(0, len(older), WATERMARKS_PER_BATCH):
+            batch = older[start : start + WATERMARKS_PER_BATCH]
+            done += len(batch) - len(await replace_watermarks(self._redis, batch))
         if done:
             tell(f"{self.what}: {done} tagged again")
         return done

@@ -33,7 +33,7 @@ async def start_node(gateway: Gateway, tmp_path: Path) -> AsyncIterator[StartNod
     nodes: list[SnapshotNode] = []
 
     async def start(name: str = "node-1", *, follow: bool = False, **limits: int) -> SnapshotNode:
-        node = SnapshotNode(gateway, tmp_path / name, **limits)
+        node = SnapshotNode(gateway, tmp_path / name, **limits)  # type: ignore[arg-type]  # as given
         nodes.append(node)
         await node.boot(follow=follow)
         return node

@@ -102,7 +102,9 @@ class SnapshotNode:
         disk_bytes_max: int = 64 * MIB,
         cache_bytes: int = 8 * MIB,
         in_flight_max: int = 400,
+        tag_keys: tuple[str, ...] = (),
     ) -> None:
+        """`tag_keys`: what tags are verified with, and made with first, if not the gateway's own key."""
         published = gateway.published
         self.gateway = gateway
         self.directory = state_dir / DIRECTORY
@@ -126,7 +128,7 @@ class SnapshotNode:
             Disconnects(),
             self.events.append,
             gateway_id=published.gateway_id,
-            seal_keys=(published.seal_key,),
+            seal_keys=tag_keys or (published.seal_key,),
             state_dir=state_dir,
             disk_bytes_max=disk_bytes_max,
             cache_bytes=cache_bytes,
