@@ -98,6 +98,11 @@ def test_a_command_runs_with_a_read_only_root_and_no_network(image: str) -> None
     assert set(json.loads(keys)) >= {"GATEWAY_ID", "BUNDLE_SIGNING_KEY", "JWT_SECRET_KEY"}
 
 
+@pytest.mark.parametrize("user", ["4711:4711", "1000900000:0"])
+def test_it_runs_as_whoever_the_platform_says(image: str, user: str) -> None:
+    assert docker("run", *_CLOSED, "--user", user, image, "--version").stdout == "querygateway 0.1.0\n"
+
+
 @pytest.mark.parametrize("service", ["control-plane", "data-plane", "worker"])
 def test_every_service_is_there_and_names_what_it_lacks(image: str, service: str) -> None:
     refused = docker("run", *_CLOSED, image, service, check=False)
