@@ -5,7 +5,7 @@ helm-tools: $(STAMP) ## Fetch the helm that checks the chart (pinned with its ha
 	@$(PYTHON_IN_VENV) -m helm.checks.helm_tool
 
 .PHONY: helm-check
-helm-check: helm-tools ## Lint and render the chart, hold what comes out against Kubernetes, pod security and the services' settings
+helm-check: helm-tools ## Lint, render and check the chart; run a release of it as processes (a minute; docs in helm/querygateway)
 	@$(PYTHON_IN_VENV) -m helm.checks
 
 .PHONY: helm-docs

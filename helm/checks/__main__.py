@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from helm.checks import delivered, objects, refusals
+from helm.checks import delivered, objects, refusals, rehearsal
 from helm.checks.helm_tool import HelmUnavailable, fetch
 from helm.checks.object_schemas import SchemasMissing
 
@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[], tuple[str, list[str]]], ...] = (
     objects.secrets_stay_inside,
     refusals.no_default_secret,
     refusals.bad_values,
+    rehearsal.rehearsal,
     delivered.notes,
     delivered.alerts,
     delivered.promtool,

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from cli import migration
 from cli.secret_files import read_secret_file
@@ -70,7 +71,8 @@ def findings(manifests: list[Manifest], *, with_secrets: bool) -> list[str]:
             continue
         spec = next(spec for who, spec in pod_specs([pods[name]]))
         environ, secret_files = environment(manifests, spec), files(manifests, spec)
-        found += [f"{title(pods[name])}: {problem}" for problem in _known(name, environ, secret_files)]
+        problems = [*_known(name, environ, secret_files), *_listening(environ, next(containers(spec)))]
+        found += [f"{title(pods[name])}: {problem}" for problem in problems]
         if with_secrets:
             found += [f"{title(pods[name])}: {problem}" for problem in _refused(name, environ, secret_files)]
     return found
@@ -95,6 +97,16 @@ def _known(name: str, environ: dict[str, str], secret_files: dict[str, str | Non
     missing = {variable for variable in missing if f"{variable}_FILE" not in environ}
     if missing:
         yield f"{sorted(missing)} is required and not set"
+
+
+def _listening(environ: dict[str, str], container: dict[str, Any]) -> Iterator[str]:
+    """Where the process listens must be where probes, Services and scrapes look for it."""
+    ports = {port["name"]: str(port["containerPort"]) for port in container.get("ports") or []}
+    for address, number, name in (("HOST", "PORT", "http"), ("OPS_HOST", "OPS_PORT", "ops")):
+        if (number in environ) != (name in ports) or environ.get(number) != ports.get(name):
+            yield f"{number} is {environ.get(number)}, the container's port {name} {ports.get(name)}"
+        if number in environ and environ.get(address) not in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+            yield f"{address} is {environ.get(address)}, so nobody outside the pod reaches it"
 
 
 def _refused(name: str, environ: dict[str, str], secret_files: dict[str, str | None]) -> Iterator[str]:

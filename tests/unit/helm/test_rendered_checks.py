@@ -30,7 +30,7 @@ def release() -> dict[str, Manifest]:
         "name": "data-plane",
         "envFrom": [{"configMapRef": {"name": "data-plane"}}],
         "env": [{"name": name, "value": f"/etc/querygateway/secrets/{name[:-5]}"} for name in SECRET_FILES],
-        "ports": [{"name": "ops", "containerPort": 9080}],
+        "ports": [{"name": "ops", "containerPort": 9080}, {"name": "http", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"port": "ops"}},
         "lifecycle": {"preStop": {"exec": {"command": ["querygateway", "drain", "--seconds", "15"]}}},
         "volumeMounts": [{"name": "secrets"}, {"name": "state"}],
@@ -65,7 +65,7 @@ def release() -> dict[str, Manifest]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata("data-plane"),
-            "data": {"SHUTDOWN_GRACE_SECONDS": "50", "OPS_PORT": "9080", **SETTINGS},
+            "data": {"SHUTDOWN_GRACE_SECONDS": "50", **LISTENERS, **SETTINGS},
         },
         "service": {
             "apiVersion": "v1",
@@ -91,6 +91,7 @@ def release() -> dict[str, Manifest]:
 
 
 SETTINGS = {"GATEWAY_ID": "qg-test", "BUNDLE_VERIFY_KEYS": "x", "STATE_DIR": "/var/lib/querygateway/state"}
+LISTENERS = {"HOST": "0.0.0.0", "PORT": "8080", "OPS_HOST": "0.0.0.0", "OPS_PORT": "9080"}  # noqa: S104 - not bound here
 SECRET_FILES = ("REDIS_URL_FILE", "BUNDLE_SEAL_KEY_FILE")
 
 
@@ -117,8 +118,8 @@ FIT: list[tuple[str, Change, str]] = [
     ),
     (
         "a probe of another port",
-        lambda them: pod_of(them)["containers"][0]["readinessProbe"]["httpGet"].update(port="http"),
-        "asks the port http",
+        lambda them: pod_of(them)["containers"][0]["readinessProbe"]["httpGet"].update(port="admin"),
+        "asks the port admin",
     ),
     ("no target", lambda them: them["scaler"]["spec"]["scaleTargetRef"].update(kind="StatefulSet"), "no StatefulSet"),
     ("replicas, too", lambda them: them["workload"]["spec"].update(replicas=3), "fixed number of replicas"),
@@ -159,6 +160,8 @@ ENVIRONMENT: list[tuple[str, Change, str]] = [
     ("no file", lambda them: pod_of(them).update(volumes=[]), "which is not mounted"),
     ("missing", lambda them: them["settings"]["data"].pop("GATEWAY_ID"), "['GATEWAY_ID'] is required"),
     ("a secret missing", lambda them: pod_of(them)["containers"][0]["env"].pop(), "BUNDLE_SEAL_KEY"),
+    ("another port", lambda them: them["settings"]["data"].update(OPS_PORT="9081"), "OPS_PORT is 9081"),
+    ("loopback", lambda them: them["settings"]["data"].update(OPS_HOST="127.0.0.1"), "nobody outside the pod"),
     ("refused by the service", lambda them: None, "BUNDLE_VERIFY_KEYS: "),
 ]
 
