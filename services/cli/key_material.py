@@ -52,8 +52,8 @@ def add_to(subcommands: Subcommands) -> None:
     inner = group.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     parser = add_subcommand(inner, "new", "print a full set of new keys", _NEW_DETAILS, new)
     parser.add_argument("--format", choices=("env", "json"), default="env", help="how to print them (default: env)")
-    key_rotation.add_to(inner)
     parser.add_argument("--gateway-id", type=_gateway_id, metavar="ID", help="use this GATEWAY_ID instead of a new one")
+    key_rotation.add_to(inner)
 
 
 def new(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:

@@ -18,15 +18,6 @@ BATCHES_MAX = 10_000
 _LOGS_PER_READ = 500
 _BATCHES_PER_READ = 10
 
-# Unless a worker has just moved it.
-_REPLACE = """
-if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-  return 1
-end
-return 0
-"""
-
 
 async def all_persisted(redis: Redis) -> dict[str, bytes]:
     """Log id -> watermark, unverified; what can't be one is left out."""
@@ -41,14 +32,6 @@ async def all_persisted(redis: Redis) -> dict[str, bytes]:
         if "WRONGTYPE" not in str(error):
             raise
     return found
-
-
-async def replace_persisted(redis: Redis, log_id: str, before: bytes, after: bytes) -> bool:
-    """Put `after` where `before` still is; whether it was."""
-    replaced = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-        "EVAL", _REPLACE, 1, keys.ACCESS_PERSISTED, log_id, before, after
-    )
-    return bool(replaced)
 
 
 async def waiting_batches(redis: Redis) -> AsyncIterator[dict[bytes, bytes]]:
