@@ -9,6 +9,7 @@ from typing import Any
 
 _HARDEN_RUNNER = "step-security/harden-runner@"
 _CHECKOUT = "actions/checkout@"
+_DOWNLOAD = "actions/download-artifact@"
 # Run with the rights of the base repository on what a stranger proposes.
 _REFUSED_EVENTS = frozenset({"pull_request_target", "workflow_run", "issue_comment"})
 _EXPRESSION = re.compile(r"\$\{\{(?P<expression>.*?)\}\}", re.DOTALL)
@@ -66,6 +67,8 @@ def _job_problems(job: Mapping[str, Any]) -> Iterator[str]:
     if may_write and "PACKAGE_INDEX" in str((steps[0].get("with") or {}).get("allowed-endpoints")):
         yield "may write, so it must install no packages: let another job do that part"
     for step in steps:
+        if may_write and str(step.get("uses", "")).startswith(_DOWNLOAD) and "artifact-ids" not in step.get("with", {}):
+            yield "may write, so it must take artifacts by id: any job can add another of the same name"
         yield from _step_problems(step)
 
 

@@ -62,6 +62,11 @@ def test_a_workflow_that_follows_the_rules_passes() -> None:
         ("    permissions: {contents: read}\n", "", "must list its permissions"),
         ("    permissions: {contents: read}\n", "    permissions: write-all\n", "must list its permissions"),
         ("{contents: read}", "{contents: read, packages: write}", "must install no packages"),
+        (
+            "{contents: read}\n    steps:\n",
+            "{contents: write}\n    steps:\n      - {uses: actions/download-artifact@v8, with: {name: x}}\n",
+            "must take artifacts by id",
+        ),
         ("    timeout-minutes: 5\n", "", "needs timeout-minutes"),
         ("timeout-minutes: 5", "timeout-minutes: 360", "needs timeout-minutes"),
         ("ubuntu-24.04", "ubuntu-latest", "must name the version of its runner"),
@@ -105,6 +110,35 @@ def test_nothing_is_published_without_approval(name: str) -> None:
     assert push is not None
     assert "if: ${{ inputs.publish && github.ref_type == 'tag' }}" in push[1]
     assert "environment: release" in push[1]
+
+
+@pytest.mark.parametrize("name", ["image", "chart", "release"])
+def test_what_is_pushed_signed_or_published_is_what_was_made_and_scanned(name: str) -> None:
+    """Every id that a job downloads is the output of a job that it waits for, and that one's upload sets it."""
+    jobs = msgspec.yaml.decode((ROOT / f".github/workflows/{name}.yml").read_text())["jobs"]
+    downloads = [
+        (job, step["with"]["artifact-ids"])
+        for job in jobs.values()
+        for step in job.get("steps", ())
+        if step.get("uses", "").startswith("actions/download-artifact@")
+    ]
+    assert downloads
+    for job, artifact in downloads:
+        found = re.fullmatch(r"\$\{\{ needs\.(\w+)\.outputs\.(\w+) \}\}", artifact)
+        assert found is not None
+        needed, output = found.groups()
+        assert needed in ([job["needs"]] if isinstance(job["needs"], str) else job["needs"])
+        maker = jobs[needed]
+        if "uses" in maker:
+            called = msgspec.yaml.decode((ROOT / maker["uses"].removeprefix("$/")).read_text())
+            said = called.get("on", called.get(True))["workflow_call"]["outputs"][output]["value"]
+            inner = re.fullmatch(r"\$\{\{ jobs\.(\w+)\.outputs\.(\w+) \}\}", said)
+            assert inner is not None
+            maker, output = called["jobs"][inner[1]], inner[2]
+        step = re.fullmatch(r"\$\{\{ steps\.(\w+)\.outputs\.artifact-id \}\}", maker["outputs"][output])
+        assert step is not None
+        uploads = [each["id"] for each in maker["steps"] if each.get("uses", "").startswith("actions/upload-artifact@")]
+        assert step[1] in uploads
 
 
 def test_workflows_call_make_targets_that_exist() -> None:
