@@ -12,6 +12,9 @@ from helm.checks.places import SCHEMA, VALUES
 
 Values = dict[str, Any]
 
+KEY_OF = {"control-plane": "controlPlane", "data-plane": "dataPlane", "worker": "worker"}
+"""Under which key the values of each service stand."""
+
 
 @cache
 def read(path: Path) -> Values:

@@ -8,13 +8,13 @@ from cli import migration
 from cli.secret_files import read_secret_file
 from control_plane.settings import settings_from as control_plane_settings
 from data_plane.settings import settings_from as data_plane_settings
+from helm.checks.chart_values import KEY_OF
 from helm.checks.manifests import Manifest, component, containers, of_kind, pod_specs, title
 from helm.checks.settings import SERVICES
 from qg_core.environment import SettingsInvalid, read_settings
 from worker.settings import settings_from as worker_settings
 
 SECRETS_MOUNT = "/etc/querygateway/secrets"
-KEYS = {"control-plane": "controlPlane", "data-plane": "dataPlane", "worker": "worker"}
 
 
 def _migration_settings(environ: Mapping[str, str]) -> object:
@@ -79,7 +79,7 @@ def findings(manifests: list[Manifest], *, with_secrets: bool) -> list[str]:
 
 
 def _known(name: str, environ: dict[str, str], secret_files: dict[str, str | None]) -> Iterator[str]:
-    table = migration.VARIABLES if name == "migration" else SERVICES[KEYS[name]]
+    table = migration.VARIABLES if name == "migration" else SERVICES[KEY_OF[name]]
     plain = {variable.name for variable in table if not variable.secret}
     secret = {variable.name for variable in table if variable.secret}
     for variable, text in environ.items():

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from helm.checks.places import ALERTS, DASHBOARD, ROOT
-from qg_telemetry import events
+from qg_telemetry.events import every_event
 
 _ROW = re.compile(r"^\| `(qg_[a-z_]+)` \| (counter|gauge|histogram) \|", re.MULTILINE)
 _EVENT = re.compile(r'event="([a-z_]+)"')
@@ -53,13 +53,7 @@ def metrics_in(expression: str) -> set[str]:
 
 def known_events() -> set[str]:
     """The names of all events."""
-    return {kind.event for kind in _subclasses(events.Event)}
-
-
-def _subclasses(kind: Any) -> Iterator[Any]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _subclasses(below)
+    return {kind.event for kind in every_event()}
 
 
 def findings_of(name: str, expression: str) -> list[str]:

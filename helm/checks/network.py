@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from helm.checks.chart_values import Values
+from helm.checks.chart_values import KEY_OF, Values
 from helm.checks.manifests import Manifest, component, of_kind, title
 
 REACHES = {
@@ -15,7 +15,6 @@ REACHES = {
 }
 """The servers that each component may reach, beside what a user adds in extraEgress."""
 
-_KEYS = {"control-plane": "controlPlane", "data-plane": "dataPlane", "worker": "worker"}
 _HTTP_PORTS = {"control-plane": 8000, "data-plane": 8080}
 _OPS_PORTS = {"control-plane": 9000, "data-plane": 9080, "worker": 9090}
 
@@ -59,7 +58,7 @@ def _of(name: str, policy: Manifest, servers: set[str], values: Values) -> Itera
 
 def _out(name: str, rules: list[Any], servers: set[str], policy: Values) -> Iterator[str]:
     expected = [_rule(policy[server]["to"], policy[server]["ports"], server == "dns") for server in sorted(servers)]
-    expected += policy.get(_KEYS.get(name, ""), {}).get("extraEgress", [])
+    expected += policy.get(KEY_OF.get(name, ""), {}).get("extraEgress", [])
     if name == "test":
         rules = [rule for rule in rules if not _to_release(rule)]
     for rule in rules:
@@ -92,7 +91,7 @@ def _in(name: str, rules: list[Any], values: Values) -> Iterator[str]:
     if name in _OPS_PORTS:
         allowed[_OPS_PORTS[name]] = list(policy["metrics"]["from"])
     if name in _HTTP_PORTS:
-        allowed[_HTTP_PORTS[name]] = list(policy[_KEYS[name]]["from"])
+        allowed[_HTTP_PORTS[name]] = list(policy[KEY_OF[name]]["from"])
     for rule in rules:
         if not rule.get("from") or not rule.get("ports"):
             yield "lets in from anywhere, or to any port"

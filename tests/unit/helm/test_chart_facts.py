@@ -1,9 +1,13 @@
 """What the chart says of settings, secrets, metrics and events is what the code says; its README is its values'."""
 
+import tomllib
+
 import pytest
+import yaml
 
 from helm.checks import metric_names, readme, settings
 from helm.checks.metric_names import alert_rules, findings_of, metrics_in
+from helm.checks.places import CHART, ROOT
 from qg_core.environment import Variable, integer
 
 
@@ -65,6 +69,12 @@ def test_every_alert_says_what_it_means_and_how_bad_it_is() -> None:
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"]["severity"] in {"critical", "warning"}
         assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_the_chart_is_of_this_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert chart["appVersion"] == project["version"]
 
 
 def test_the_readme_is_what_values_say() -> None:

@@ -9,7 +9,6 @@ from helm.checks.chart_values import complete, laid_over, problems, read, schema
 from helm.checks.places import VALUE_SETS, VALUES, value_set
 
 BAD = [bad for bad in bad_values() if bad.by_schema]
-OPEN = {"texts", "global", "items"}
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)

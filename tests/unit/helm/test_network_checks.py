@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from helm.checks import network
+from tests.unit.helm.objects import Manifest, labels, metadata
 
-Manifest = dict[str, Any]
 Change = Callable[[dict[str, Manifest]], object]
 
 POSTGRES, REDIS, ORACLE = ({"ipBlock": {"cidr": f"10.0.0.{number}/32"}} for number in (5, 6, 7))
@@ -31,16 +31,6 @@ VALUES: dict[str, Any] = {
         "metrics": {"from": [PROMETHEUS]},
     },
 }
-HTTP = {"control-plane": 8000, "data-plane": 8080}
-OPS = {"control-plane": 9000, "data-plane": 9080, "worker": 9090}
-
-
-def labels(component: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "g", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": component}
-
-
-def metadata(component: str, name: str | None = None) -> dict[str, Any]:
-    return {"name": name or component, "labels": labels(component)}
 
 
 def tcp(*ports: int) -> list[dict[str, Any]]:

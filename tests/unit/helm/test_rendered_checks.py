@@ -11,17 +11,10 @@ import pytest
 
 from helm.checks import environments, object_schemas, references
 from helm.checks.manifests import ManifestsUnreadable, manifests_in
+from helm.checks.trial import trial_values
+from tests.unit.helm.objects import Manifest, labels, metadata
 
-Manifest = dict[str, Any]
 Change = Callable[[dict[str, Manifest]], object]
-
-
-def labels(component: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "g", "app.kubernetes.io/instance": "r", "app.kubernetes.io/component": component}
-
-
-def metadata(component: str, name: str | None = None) -> dict[str, Any]:
-    return {"name": name or component, "labels": labels(component)}
 
 
 def release() -> dict[str, Manifest]:
@@ -179,8 +172,6 @@ def test_each_wrong_environment_is_found(change: Change, says: str) -> None:
 
 
 def test_what_a_service_takes_has_no_finding() -> None:
-    from helm.checks.trial import trial_values
-
     made, values = copy.deepcopy(release()), trial_values()
     made["settings"]["data"].update(values["settings"])
     data = {name: environments.encoded(text) for name, text in values["dataPlane"]["secrets"]["values"].items()}
