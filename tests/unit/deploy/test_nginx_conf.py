@@ -7,7 +7,7 @@ import pytest
 from data_plane.requests.request import TARGET_BYTES_MAX
 from data_plane.settings import VARIABLES
 from qg_serving import ListenLimits
-from tests.unit.deploy.compose_file import DEPLOY
+from tests.unit.deploy.compose_file import DEPLOY, read
 
 _CONF = "\n".join(line.split("#")[0].rstrip() for line in (DEPLOY / "nginx" / "nginx.conf").read_text().splitlines())
 
@@ -74,6 +74,12 @@ def test_only_what_is_idempotent_is_tried_again_and_once() -> None:
     assert _values("proxy_next_upstream_tries") == ["2"]
     assert all(seconds <= 5 for seconds in _seconds("proxy_next_upstream_timeout"))
     assert "non_idempotent" not in _CONF
+
+
+def test_on_any_machine_it_starts_fewer_processes_than_its_container_may_have() -> None:
+    (workers,) = _values("worker_processes")
+    # Beside them: the first process, and what asks whether it is healthy.
+    assert int(workers) + 4 <= read("compose.yaml")["services"]["nginx"]["pids_limit"]
 
 
 def test_answers_are_never_spooled_to_disk() -> None:
