@@ -19,8 +19,6 @@ import httpx
 from tests.images.docker import ROOT, docker
 
 _DEPLOY = ROOT / "deploy"
-# Apart from a stack that somebody runs on this machine.
-_EDGE_PREFIX = "172.31.249"
 _UP_TIMEOUT_S = 300.0
 _HTTP_TIMEOUT_S = 30.0
 
@@ -40,7 +38,8 @@ class Stack:
             "QUERYGATEWAY_IMAGE": image,
             "STANDIN_IMAGE": standin_image,
             "SECRETS_DIR": str(self.secrets),
-            "EDGE_PREFIX": _EDGE_PREFIX,
+            # Apart from a stack that somebody runs on this machine, and from other runs of these tests.
+            "EDGE_PREFIX": f"172.31.{os.getpid() % 200 + 20}",
             "DATA_PORT": str(self.data_port),
             "ADMIN_PORT": str(self.admin_port),
             "DEMO_SCALE": "0.05",
