@@ -58,9 +58,7 @@ image-locks: $(STAMP) ## Take the locks of the build stages from requirements-de
 
 .PHONY: lint-deploy
 lint-deploy: $(STAMP) ## Dockerfiles (hadolint) and shell scripts (shellcheck)
-	@$(VENV)/bin/hadolint --config deploy/hadolint.yaml deploy/Dockerfile deploy/local-images/Dockerfile
-	@$(VENV)/bin/shellcheck deploy/make-secrets deploy/demo deploy/roll deploy/local-images/make-base \
-		deploy/local-images/postgres-entrypoint .ci/run .ci/find-python
+	@$(VENV)/bin/pytest --quiet tests/unit/deploy/test_lint.py
 
 .PHONY: test-images
 test-images: $(STAMP) ## Build the images and try them: read-only, content, compose stack over TLS, rolling restart; needs Docker

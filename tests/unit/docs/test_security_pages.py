@@ -16,6 +16,7 @@ from qg_core.specs import CredentialSpec, EndpointSpec
 from qg_security.passwords import BCRYPT_COST
 from qg_telemetry.events import every_event
 from supply_chain.osv import DAYS_MAX
+from supply_chain.workflows import events
 from worker.settings import VARIABLES as WORKER
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,7 +96,7 @@ def checks() -> set[str]:
     found: set[str] = set()
     for file in sorted((ROOT / ".github/workflows").glob("*.yml")):
         content: dict[Any, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if "pull_request" in content[True]:  # YAML 1.1 reads a bare `on` as true
+        if "pull_request" in events(content):
             found |= {str(job.get("name", key)) for key, job in content["jobs"].items()}
     return {re.sub(r"\$\{\{.*?\}\}", "*", name) for name in found}
 

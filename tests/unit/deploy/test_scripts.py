@@ -1,0 +1,43 @@
+"""The scripts take their settings from where compose takes them: the environment, else deploy/.env."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.deploy.compose_file import DEPLOY
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Path:
+    """A copy of the scripts, with a `docker` that writes down what it was asked."""
+    for name in ("make-secrets", "demo"):
+        shutil.copy(DEPLOY / name, tmp_path / name)
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    docker.chmod(0o755)
+    return tmp_path
+
+
+def run(deploy: Path, name: str, **environ: str) -> str:
+    """What the script asked of docker."""
+    path = f"{deploy}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run([deploy / name], env={"PATH": path, **environ}, check=True, capture_output=True, timeout=30)
+    return (deploy / "asked").read_text()
+
+
+def test_what_nobody_set_has_the_defaults_of_the_example(deploy: Path) -> None:
+    asked = run(deploy, "make-secrets")
+    assert f"{deploy}/secrets:/out" in asked
+    assert " querygateway:local " in asked
+    assert f"CA_FILE={deploy}/secrets/ca.crt" in run(deploy, "demo")
+
+
+def test_the_file_is_read_and_the_environment_wins(deploy: Path) -> None:
+    (deploy / ".env").write_text("SECRETS_DIR=./elsewhere\nQUERYGATEWAY_IMAGE=registry.example/gateway:1\n")
+    asked = run(deploy, "make-secrets", QUERYGATEWAY_IMAGE="mine:2")
+    assert f"{deploy}/elsewhere:/out" in asked
+    assert " mine:2 " in asked
+    assert f"CA_FILE={deploy}/elsewhere/ca.crt" in run(deploy, "demo")
