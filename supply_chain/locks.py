@@ -14,7 +14,6 @@ LOCKS = tuple(
     str(path.relative_to(ROOT))
     for path in sorted([*ROOT.glob("*.lock"), *(path for name in _FOLDERS for path in (ROOT / name).rglob("*.lock"))])
 )
-_PYTHONS = ("3.11", "3.12", "3.13")
 _LINUX = {
     "os_name": "posix",
     "sys_platform": "linux",
@@ -23,6 +22,10 @@ _LINUX = {
     "implementation_name": "cpython",
     "platform_python_implementation": "CPython",
 }
+ENVIRONMENTS = [
+    {**_LINUX, "python_version": python, "python_full_version": f"{python}.9"} for python in ("3.11", "3.12", "3.13")
+]
+"""Where the gateway may run, as environment markers know it."""
 
 
 def pinned(lock: Path) -> dict[str, str]:
@@ -41,11 +44,10 @@ def applicable(lock: Path) -> dict[str, str]:
 
 def in_every_image(lock: Path) -> dict[str, str]:
     """As `pinned`, but only what is installed on Linux whichever of our Pythons the base image has."""
-    images = [{**_LINUX, "python_version": python, "python_full_version": f"{python}.9"} for python in _PYTHONS]
     return {
         canonicalize_name(requirement.name): _version(requirement)
         for requirement in _requirements(lock)
-        if requirement.marker is None or all(requirement.marker.evaluate(image) for image in images)
+        if requirement.marker is None or all(requirement.marker.evaluate(image) for image in ENVIRONMENTS)
     }
 
 

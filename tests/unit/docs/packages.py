@@ -10,23 +10,14 @@ import msgspec
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[3]
+from supply_chain.findings import ROOT
+from supply_chain.locks import ENVIRONMENTS
+
 DEV_LOCK = ROOT / "requirements-dev.lock"
 
 _ENTRY = re.compile(r"([a-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NAME_AND_ADDRESS = re.compile(r'(?:"([^"]*)"|([^,<"]+))\s*<')
-_LINUX = {
-    "sys_platform": "linux",
-    "platform_system": "Linux",
-    "os_name": "posix",
-    "platform_machine": "x86_64",
-    "implementation_name": "cpython",
-    "platform_python_implementation": "CPython",
-}
-_ENVIRONMENTS = [
-    {"python_version": version, "python_full_version": f"{version}.9", **_LINUX} for version in ("3.11", "3.12", "3.13")
-]
 
 
 class Declared(msgspec.Struct, frozen=True, order=True):
@@ -96,7 +87,7 @@ def _needs(name: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]
         if requirement.marker is None
         or any(
             requirement.marker.evaluate({**environment, "extra": extra})
-            for environment in _ENVIRONMENTS
+            for environment in ENVIRONMENTS
             for extra in ("", *extras)
         )
     ]

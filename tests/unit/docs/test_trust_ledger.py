@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from supply_chain.findings import ROOT
 from tests.unit.docs.packages import (
-    ROOT,
     Declared,
     brings,
     declared,
