@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from control_plane.publishing.parts import build_publishing
 from control_plane.rotation.at_rest import SecretsAtRest
-from control_plane.rotation.fleet import Followers, check_readers
+from control_plane.rotation.fleet import Followers, NewestKeys, check_readers
 from control_plane.rotation.rotation import Rotation
 from control_plane.rotation.signed import SignedBefore, SignedHead
 from control_plane.rotation.specs import PublishedSpecs, SpecsInRedis, SupersededSpecs
@@ -44,13 +44,9 @@ async def open_rotation(settings: Settings, observe: Observe) -> AsyncIterator[R
     try:
         sessions = make_sessions(engine)
         await _check_database(sessions, settings.gateway_id)
-        check = partial(
-            check_readers,
-            redis,
-            seal_key_id=seal_key_ids(settings.bundle_seal_keys[:1])[0],
-            verify_key_id=Ed25519Signer(settings.bundle_signing_key).key_id,
-        )
-        yield Rotation(_steps(settings, sessions, redis, observe), check)
+        (seal_key_id,) = seal_key_ids(settings.bundle_seal_keys[:1])
+        newest = NewestKeys(seal_key_id, Ed25519Signer(settings.bundle_signing_key).key_id)
+        yield Rotation(_steps(settings, sessions, redis, newest, observe), partial(check_readers, redis, newest))
     finally:
         await redis.aclose()
         await engine.dispose()
@@ -67,7 +63,9 @@ async def _check_database(sessions: SessionFactory, gateway_id: str) -> None:
         raise GatewayMismatch(f"GATEWAY_ID is {gateway_id!r}, but this database belongs to gateway {owner!r}")
 
 
-def _steps(settings: Settings, sessions: SessionFactory, redis: Redis, observe: Observe) -> list[Step]:
+def _steps(
+    settings: Settings, sessions: SessionFactory, redis: Redis, newest: NewestKeys, observe: Observe
+) -> list[Step]:
     gateway_id = settings.gateway_id
     signer = Ed25519Signer(settings.bundle_signing_key)
     verifier = Ed25519Verifier([*dict.fromkeys((signer.public_key, *settings.bundle_verify_keys))])
@@ -95,7 +93,7 @@ def _steps(settings: Settings, sessions: SessionFactory, redis: Redis, observe: 
         SnapshotsInRedis(snapshot_reader, SnapshotWriter(redis), snapshot_tags, gateway_id),
         Watermarks(redis, TagKeys(settings.bundle_seal_keys, ACCESS_PERSISTED_CONTEXT)),
         # Before what they might still be reading is removed.
-        Followers(sessions, redis),
+        Followers(sessions, redis, newest),
         SupersededSpecs(sessions, bundle),
         SpecsInRedis(sessions, redis, reader, bundle),
         SignedBefore(sessions=sessions, redis=redis, reader=reader, beacons=publishing.beacons, key_id=signer.key_id),

@@ -50,6 +50,6 @@ def described(left: Left) -> str:
     """One line: what there is, and how much of it is not under the newest key."""
     count = left.count
     if left.what == "data planes":
-        return f"{left.what}: {count.total} report, {count.older} of them behind or unable to use what is published"
+        return f"{left.what}: {count.total} report, {count.older} of them behind or without the newest keys"
     broken = f", {count.broken} under none of the keys" if count.broken else ""
     return f"{left.variable}: {left.what}: {count.older} of {count.total} not under the newest key{broken}"

@@ -84,7 +84,8 @@ class SupersededSpecs:
                 # Nobody publishes meanwhile, so none of them is about to be named again.
                 await ledger.lock_publishing(session)
                 stripped = await ledger.strip_superseded(session, digests)
-                await audit.note(session, f"Took the secrets out of {stripped} superseded specs.")
+                if stripped:
+                    await audit.note(session, f"Took the secrets out of {stripped} superseded specs.")
                 await session.commit()
             done += stripped
             tell(f"{self.what}: {done} taken out")

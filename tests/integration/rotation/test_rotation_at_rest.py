@@ -65,6 +65,7 @@ async def test_it_is_written_down_and_no_secret_is_shown(turning: Turning) -> No
     assert "gAAAA" not in shown
 
 
+@pytest.mark.long
 async def test_a_secret_that_opens_under_no_key_holds_up_no_other(turning: Turning) -> None:
     stray = Sealer([new_fernet_key()]).seal("connection:x", ConnectionSecret("lost"))
     await turning.rows("UPDATE auth_methods SET sealed = $1", stray)
