@@ -1,6 +1,7 @@
 """What is declared, what is locked, and what the installed packages say of themselves."""
 
 import re
+import sys
 import tomllib
 from functools import cache
 from importlib import metadata
@@ -119,3 +120,16 @@ def wheel_tags(name: str) -> list[str]:
 def runs_at_start(name: str) -> list[str]:
     """Files of a package that Python runs at every start."""
     return [str(file) for file in metadata.distribution(name).files or [] if str(file).endswith(".pth")]
+
+
+def figures(package: Declared) -> str:
+    """The part of a row of the trust ledger that can be computed; tier and reason are a person's."""
+    native = "yes" if has_native_code(package.name) else "no"
+    people = ", ".join(maintainers(package.name)) or "not recorded in its metadata"
+    return f"| {package.name} | {package.version} | ? | {len(brings(package))} | nothing | {native} | {people} | ? |"
+
+
+if __name__ == "__main__":
+    # `make ledger`: to copy from when a dependency changes.
+    for group, packages in declared().items():
+        sys.stdout.write(f"{group}\n" + "".join(f"  {figures(package)}\n" for package in sorted(packages)))
