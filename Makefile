@@ -69,8 +69,8 @@ e2e: $(STAMP) ## Tests with real service processes
 	@$(VENV)/bin/pytest tests/e2e -n 2 --dist loadfile
 
 .PHONY: storm
-storm: $(STAMP) ## Faults at full length: two minutes of schedules, 30 s without Postgres, and what `make test` leaves out
-	@STORM_SECONDS=120 OUTAGE_SECONDS=30 $(VENV)/bin/pytest tests/e2e -k "worker or access_rows" -s
+storm: $(STAMP) ## Faults at full length: two minutes of schedules, 30 s without Postgres, keys rotated under load, what `make test` leaves out
+	@STORM_SECONDS=120 OUTAGE_SECONDS=30 $(VENV)/bin/pytest tests/e2e -k "worker or access_rows or key_rotation" -s
 	@$(VENV)/bin/pytest tests/integration -m long
 
 .PHONY: test-oracle
