@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import make_program
 from tests.unit.deploy.compose_file import DEPLOY
 
 
@@ -15,9 +16,7 @@ def deploy(tmp_path: Path) -> Path:
     """A copy of the scripts, with a `docker` that writes down what it was asked."""
     for name in ("make-secrets", "demo"):
         shutil.copy(DEPLOY / name, tmp_path / name)
-    docker = tmp_path / "docker"
-    docker.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
-    docker.chmod(0o755)
+    make_program(tmp_path, "docker", f'echo "$@" >> {tmp_path}/asked')
     return tmp_path
 
 

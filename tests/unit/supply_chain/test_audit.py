@@ -3,7 +3,6 @@
 import datetime
 import json
 import re
-import stat
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from supply_chain import accepted, audit
 from supply_chain.accepted import Accepted, AcceptedTable
 from supply_chain.findings import ROOT
 from supply_chain.locks import LOCKS, applicable, path_of, pinned
+from tests.support.programs import make_program
 
 TODAY = datetime.date(2026, 11, 22)
 NOTHING_ACCEPTED = AcceptedTable()
@@ -94,12 +94,12 @@ def test_the_command_asks_the_tool_about_the_canary_and_every_lock(
     (answers / "canary.list").write_bytes(canary)
     for name in LOCKS:
         (answers / Path(name).name).write_bytes(report(**applicable(path_of(name))))
-    tool = tmp_path / "pip-audit"
-    tool.write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nfor last; do :; done\n'
-        f'while [ "$1" != --output ]; do shift; done\ncp {answers}/"$(basename "$last")" "$2"\n'
+    tool = make_program(
+        tmp_path,
+        "pip-audit",
+        f'echo "$@" >> {tmp_path}/asked\nfor last; do :; done\n'
+        f'while [ "$1" != --output ]; do shift; done\ncp {answers}/"$(basename "$last")" "$2"',
     )
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
 
     assert audit.main([str(tool), str(tmp_path / "reports")]) == status
     assert said in capfd.readouterr().out

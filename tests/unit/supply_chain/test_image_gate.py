@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from supply_chain.accepted import Accepted, AcceptedTable
 from supply_chain.findings import ROOT
 from supply_chain.locks import in_every_image, path_of
 from supply_chain.pins import ImagePin, Pins, Signer
+from tests.support.programs import make_program
 
 TODAY = datetime.date(2026, 11, 22)
 EXPECTED = {"alembic": "1.20.1"}
@@ -109,9 +109,7 @@ def test_a_base_image_that_is_not_listed_fails(tmp_path: Path) -> None:
 @pytest.fixture
 def cosign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program named cosign that writes down what it was asked and ends with the status in `status`."""
-    program = tmp_path / "cosign"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nexit $(cat {tmp_path}/status)\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    make_program(tmp_path, "cosign", f'echo "$@" >> {tmp_path}/asked\nexit $(cat {tmp_path}/status)')
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 

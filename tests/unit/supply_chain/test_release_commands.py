@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-import stat
 from pathlib import Path
 
 import pytest
 
 from supply_chain import place, release
+from tests.support.programs import make_program
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = place.read().image
@@ -26,9 +26,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     (tmp_path / "bin").mkdir()
     for name, answer in answers.items():
-        program = tmp_path / "bin" / name
-        program.write_text(f'#!/bin/sh\necho "{name} $@" >> {record}\n{answer}\n')
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        make_program(tmp_path / "bin", name, f'echo "{name} $@" >> {record}\n{answer}')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     for name in ("IMAGE_TAR", "CHART_FOLDER", "RELEASE_FOLDER"):
         monkeypatch.setattr(release, name, tmp_path / "build" / name.lower())
@@ -67,14 +65,14 @@ def test_a_chart_is_signed_as_it_was_pushed(asked: Path, tmp_path: Path) -> None
 
 
 def test_nothing_goes_on_after_a_command_that_failed(asked: Path, tmp_path: Path) -> None:
-    (tmp_path / "bin" / "docker").write_text(f'#!/bin/sh\necho "docker $@" >> {asked}\n[ "$1" != push ]\n')
+    make_program(tmp_path / "bin", "docker", f'echo "docker $@" >> {asked}\n[ "$1" != push ]')
     with pytest.raises(SystemExit):
         release.image_push({"RELEASE_TAG": "v1.2.3"})
     assert asked.read_text().splitlines()[-1] == f"docker push {IMAGE}:1.2.3"
 
 
 def test_a_push_that_says_no_digest_fails(asked: Path, tmp_path: Path) -> None:
-    (tmp_path / "bin" / "docker").write_text("#!/bin/sh\ntrue\n")
+    make_program(tmp_path / "bin", "docker", "true")
     with pytest.raises(SystemExit, match="no digest"):
         release.image_push({"RELEASE_TAG": "v1.2.3"})
 
