@@ -26,6 +26,10 @@ PARTS_PER_LOOK_MAX = 200
 
 PARTS_SHOWN_MAX = 10
 
+REVISIONS_AHEAD_MAX = 10_000_000
+"""How far ahead of Postgres a verified revision is believed to be. More than any restore leaves behind: with one beacon,
+somebody who had a signing key could otherwise use up all numbers, and no rotation of keys would bring them back."""
+
 BUNDLE_PARTS = ("spec:", "delta:", "checkpoint:")
 """How the parts begin that node reports may want and that this module puts again."""
 
@@ -39,7 +43,10 @@ class Sight(msgspec.Struct, frozen=True):
     newest: CheckpointMark | None
     """The newest checkpoint that is activated; null while there is none."""
     verified_head: int
-    """The largest revision that somebody can prove with a beacon or delta signed for this gateway; 0 for none."""
+    """The largest revision that somebody can prove with a beacon or delta signed for this gateway; 0 for none.
+
+    Those more than `REVISIONS_AHEAD_MAX` ahead of Postgres don't count.
+    """
 
     @property
     def needs_signing(self) -> bool:
@@ -85,7 +92,7 @@ class BundleRepair:
         async with self._sessions() as session:
             heads = await ledger.heads(session)
             newest = await ledger.newest_checkpoint_mark(session, heads.activated)
-        return Sight(glance, reports, heads, newest, await self._verified_head(glance, reports))
+        return Sight(glance, reports, heads, newest, await self._verified_head(glance, reports, heads))
 
     async def mend(self, sight: Sight) -> None:
         """Put right the head, what nodes want and the newest parts. Not for a sight that needs signing."""
@@ -115,14 +122,14 @@ class BundleRepair:
         if policy is not None and policy != "noeviction":
             self._observe(RedisEvicts(policy=policy))
 
-    async def _verified_head(self, glance: Glance, reports: list[NodeReport]) -> int:
+    async def _verified_head(self, glance: Glance, reports: list[NodeReport], heads: Heads) -> int:
         # Each beacon once: a fleet repeats the same one, and verifying costs a tenth of a millisecond.
         beacons = {glance.beacon_body, *(report.beacon for report in reports)}
-        heads = [self._beacon_head(body) for body in beacons]
-        if glance.head is not None and glance.head > max(heads):
+        found = [self._beacon_head(body) for body in beacons]
+        if glance.head is not None and glance.head > max(found):
             run = await self._reader.deltas(glance.head, glance.head)
-            heads += [sealed.value.revision for sealed in run.deltas]
-        return max(heads)
+            found += [sealed.value.revision for sealed in run.deltas]
+        return max((revision for revision in found if revision <= heads.head + REVISIONS_AHEAD_MAX), default=0)
 
     def _beacon_head(self, body: bytes) -> int:
         try:

@@ -60,7 +60,7 @@ class BundleRepaired(Event, frozen=True, kw_only=True):
 
 
 class HeadForged(Event, frozen=True, kw_only=True):
-    """Redis named a head that nobody signed; it was set back to `revision`."""
+    """Redis named a head that nobody signed, or one implausibly far ahead; it was set back to `revision`."""
 
     level: ClassVar[Level] = Level.ERROR
 

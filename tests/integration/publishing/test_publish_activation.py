@@ -15,9 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from control_plane.publishing import service
 from qg_activation.fault_points import FaultPoint, fault_points_from
 from qg_bundle import keys
+from qg_bundle.envelope import seal_beacon
+from qg_bundle.limits import REVISION_MAX
 from qg_bundle.node_reports import put_report, read_reports
 from qg_bundle.writer import BundleWriter
 from qg_core.nodes import NodeReport, NodeState
+from qg_core.revisions import Beacon
 from qg_security.sealing import new_fernet_key
 from qg_security.signing import generate_signing_key
 from qg_store.models import Connection, Endpoint
@@ -26,7 +29,7 @@ from qg_telemetry.events import RevisionActivated
 from tests.fixtures.redis import StartRedis
 from tests.fixtures.store import StoreUrls
 from tests.integration.publishing.killed_edit import killed_edit
-from tests.integration.publishing.rig import Rig, endpoint
+from tests.integration.publishing.rig import GATEWAY, Rig, endpoint
 from tests.integration.refresh.nodes import Node, served_afresh
 from tests.support.waiting import until
 
@@ -273,6 +276,22 @@ async def test_a_restored_postgres_believes_signed_reports_only(
     await rig.parts.upkeep.look()
     assert rig.saw("revision_gap", verified_head=4, revision=5)
     await node.close()
+
+
+async def test_a_beacon_can_not_use_up_all_numbers(rig: Rig, redis_url: str, tmp_path: Path) -> None:
+    """Signed by a key that is believed, an old one in the middle of a rotation for instance."""
+    connection = rig.connection()
+    await rig.add(connection)
+    await rig.parts.activation.run()
+    forged = Beacon(gateway_id=GATEWAY, head=REVISION_MAX, issued_at=time.time())
+    await BundleWriter(rig.redis).put_beacon(seal_beacon(rig.signer, forged))
+    await rig.redis.set(keys.HEAD, REVISION_MAX)
+    await rig.parts.upkeep.look()
+    assert not rig.saw("revision_gap")
+    assert rig.saw("head_forged", found=str(REVISION_MAX), revision=1)
+    assert await rig.edit(Connection, connection.id, pool_max=21) == 2
+    await rig.parts.activation.run()
+    assert await serves(rig, redis_url, tmp_path) == 2
 
 
 async def test_garbage_goes_and_what_is_kept_still_leads_everywhere(
