@@ -27,7 +27,7 @@ PARTS_PER_LOOK_MAX = 200
 PARTS_SHOWN_MAX = 10
 
 REVISIONS_AHEAD_MAX = 10_000_000
-"""How far ahead of Postgres a verified revision is believed to be. More than any restore leaves behind: with one beacon,
+"""How far ahead of Postgres a verified revision is believed to be. More than any restore leaves behind: with a beacon
 somebody who had a signing key could otherwise use up all numbers, and no rotation of keys would bring them back."""
 
 BUNDLE_PARTS = ("spec:", "delta:", "checkpoint:")
