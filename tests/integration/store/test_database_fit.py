@@ -4,19 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from qg_store.engine import make_engine, make_sessions
 from qg_store.migrations.roles import APP, WORKER
-from qg_store.schema_version import database_problem
 from tests.fixtures.store import StoreUrls
-
-
-async def problem(url: str, role: str) -> str | None:
-    engine = make_engine(url)
-    try:
-        async with make_sessions(engine)() as session:
-            return await database_problem(session, role)
-    finally:
-        await engine.dispose()
+from tests.integration.store.fitness import problem
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,9 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from qg_store import migrate
-from qg_store.engine import make_engine, make_sessions
 from qg_store.migrations.roles import APP, WORKER
-from qg_store.schema_version import database_problem
 from tests.fixtures.store import StoreUrls
-
-
-async def problem(url: str, role: str) -> str | None:
-    engine = make_engine(url)
-    try:
-        async with make_sessions(engine)() as session:
-            return await database_problem(session, role)
-    finally:
-        await engine.dispose()
+from tests.integration.store.fitness import problem
 
 
 async def test_on_older_tables_a_service_asks_for_the_migration(store_urls: StoreUrls) -> None:
