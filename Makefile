@@ -99,7 +99,7 @@ lock: $(STAMP) ## Resolve the lock files again from pyproject.toml; versions tha
 clean: ## Remove caches and what `make dev` left (.venv stays)
 	@if [ -x $(PYTHON_IN_VENV) ] && [ -d .dev ]; then $(PYTHON_IN_VENV) -m qg_devstack down; fi
 	@rm -rf .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist
-	@find libs services tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find libs services tests benchmarks supply_chain helm deploy -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Two steps, since pip takes no editable package together with --require-hashes. --only-binary: nothing is built here,
 # so no package runs code of its own while it is installed. --no-compile: Python compiles what is imported, when it is.
