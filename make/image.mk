@@ -62,4 +62,4 @@ lint-deploy: $(STAMP) ## Dockerfiles (hadolint) and shell scripts (shellcheck)
 
 .PHONY: test-images
 test-images: $(STAMP) ## Build the images and try them: read-only, content, compose stack over TLS, rolling restart; needs Docker
-	@$(VENV)/bin/pytest tests/images -m long -rs --timeout 1800
+	@$(VENV)/bin/pytest tests/images -m long -rsP --durations 5 --timeout 1800

@@ -99,6 +99,7 @@ def test_nginx_takes_its_own_configuration(stack: Stack) -> None:
     assert "[warn]" not in told.stderr
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 def test_old_tls_and_plain_http_are_refused(stack: Stack) -> None:
     old = stack.trust()
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
