@@ -4,7 +4,7 @@ import time
 
 from qg_telemetry.events import AdminRequestServed
 from qg_telemetry.redaction import clean
-from qg_telemetry.traces import Attribute, Kind, Traces, Work
+from qg_telemetry.traces import Attribute, Kind, Traces, Work, known_method, request_name
 
 UNMATCHED = "/"
 """What a request is called that reached no route: paths that callers invent are no names."""
@@ -17,7 +17,7 @@ def record_request(traces: Traces, served: AdminRequestServed, route: str, trace
     """
     ended = time.time()
     attributes: dict[str, Attribute] = {
-        "http.request.method": served.method,
+        "http.request.method": known_method(served.method),
         "url.path": clean(served.path),
         "http.response.status_code": served.status,
         "http.response.body.size": served.bytes,
@@ -31,7 +31,7 @@ def record_request(traces: Traces, served: AdminRequestServed, route: str, trace
     if served.error_code is not None:
         attributes["error.type"] = served.error_code
     work = Work(
-        name=f"{served.method} {route or UNMATCHED}",
+        name=request_name(served.method, route or UNMATCHED),
         kind=Kind.SERVES,
         began=ended - served.duration_ms / 1_000,
         ended=ended,

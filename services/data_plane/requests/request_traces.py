@@ -6,7 +6,7 @@ from data_plane.requests.visit import Visit
 from qg_core.specs import DataStrategy
 from qg_telemetry.events import RequestServed
 from qg_telemetry.redaction import clean
-from qg_telemetry.traces import Attribute, Kind, Traces, Work
+from qg_telemetry.traces import Attribute, Kind, Traces, Work, known_method, request_name
 
 UNMATCHED = "/api/v1/data"
 """What a request is called that reached no endpoint: paths that callers invent are no names."""
@@ -29,7 +29,7 @@ class RequestTraces:
         route = visit.route
         path = clean(served.path)
         attributes: dict[str, Attribute] = {
-            "http.request.method": served.method,
+            "http.request.method": known_method(served.method),
             "url.path": path,
             "http.response.status_code": served.status,
             "http.response.body.size": served.bytes,
@@ -48,9 +48,8 @@ class RequestTraces:
             attributes["enduser.id"] = served.user
         if served.error_code is not None:
             attributes["error.type"] = served.error_code
-        name = f"{served.method} {UNMATCHED if route is None else path}"
         work = Work(
-            name=name,
+            name=request_name(served.method, UNMATCHED if route is None else path),
             kind=Kind.SERVES,
             began=began,
             ended=ended,
