@@ -40,3 +40,22 @@ def test_the_file_is_read_and_the_environment_wins(deploy: Path) -> None:
     assert f"{deploy}/elsewhere:/out" in asked
     assert " mine:2 " in asked
     assert f"CA_FILE={deploy}/elsewhere/ca.crt" in run(deploy, "demo")
+
+
+def test_a_data_plane_is_replaced_with_the_files_that_it_was_started_with(deploy: Path) -> None:
+    shutil.copy(DEPLOY / "roll", deploy / "roll")
+    make_program(
+        deploy,
+        "docker",
+        f"""echo "$@" >> {deploy}/asked
+case "$*" in
+    *" ps "*) echo c0ffee ;;
+    inspect*) echo /srv/compose.yaml,/srv/compose.outside.yaml ;;
+esac""",
+    )
+    make_program(deploy, "sleep", "exit 0")
+    asked = run(deploy, "roll").splitlines()
+    started = [line for line in asked if " up " in line]
+    assert [line.split()[-1] for line in started] == ["data-plane-1", "data-plane-2"]
+    assert all(line.startswith("compose -f /srv/compose.yaml -f /srv/compose.outside.yaml up ") for line in started)
+    assert sum(line == "exec c0ffee querygateway drain --seconds 2" for line in asked) == 2
