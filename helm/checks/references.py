@@ -56,6 +56,10 @@ def _selectors(manifests: list[Manifest]) -> Iterator[str]:
         chosen = [item for item in services if selector.items() <= item["metadata"]["labels"].items()]
         if len(chosen) != 1:
             yield f"{title(monitor)}: selects {len(chosen)} Services"
+            continue
+        for endpoint in monitor["spec"]["endpoints"]:
+            if endpoint["port"] not in _ports_of(chosen[0]):
+                yield f"{title(monitor)}: scrapes the port {endpoint['port']}, which {title(chosen[0])} does not have"
 
 
 def _accounts(manifests: list[Manifest]) -> Iterator[str]:
@@ -89,6 +93,24 @@ def _ports(manifests: list[Manifest]) -> Iterator[str]:
                 asked = ((container.get(probe) or {}).get("httpGet") or {}).get("port")
                 if asked is not None and asked not in ports:
                     yield f"{name}: {probe} asks the port {asked}, which the container does not have"
+    templates = [item["spec"]["template"] for item in manifests if "template" in item.get("spec", {})]
+    for service in of_kind(manifests, "Service"):
+        selector = service["spec"]["selector"].items()
+        behind = {
+            port["name"]
+            for template in templates
+            if selector <= template["metadata"]["labels"].items()
+            for container in containers(template["spec"])
+            for port in container.get("ports") or []
+        }
+        for port in service["spec"]["ports"]:
+            if port["targetPort"] not in behind:
+                yield f"{title(service)}: leads to the port {port['targetPort']}, which its pods do not have"
+
+
+def _ports_of(service: Manifest) -> set[object]:
+    """Names and numbers by which a Service's ports can be asked for."""
+    return {port[key] for port in service["spec"]["ports"] for key in ("name", "port")}
 
 
 def _targets(manifests: list[Manifest]) -> Iterator[str]:
@@ -101,20 +123,25 @@ def _targets(manifests: list[Manifest]) -> Iterator[str]:
                 yield f"{title(scaler)}: there is no {target['kind']} {target['name']}"
             elif "replicas" in workload["spec"]:
                 yield f"{title(scaler)}: its target also has a fixed number of replicas"
-    for manifest, service in _backends(manifests):
-        if ("Service", service) not in there:
-            yield f"{title(manifest)}: there is no Service {service}"
+    for manifest, name, port in _backends(manifests):
+        service = there.get(("Service", name))
+        if service is None:
+            yield f"{title(manifest)}: there is no Service {name}"
+        elif port not in _ports_of(service):
+            yield f"{title(manifest)}: asks for the port {port}, which {title(service)} does not have"
 
 
-def _backends(manifests: list[Manifest]) -> Iterator[tuple[Manifest, str]]:
+def _backends(manifests: list[Manifest]) -> Iterator[tuple[Manifest, str, object]]:
+    """Every way in: the route, the Service that it leads to, and the name or number of its port."""
     for route in of_kind(manifests, "HTTPRoute"):
         for rule in route["spec"]["rules"]:
             for backend in rule["backendRefs"]:
-                yield route, backend["name"]
+                yield route, backend["name"], backend["port"]
     for ingress in of_kind(manifests, "Ingress"):
         for rule in ingress["spec"]["rules"]:
             for path in rule["http"]["paths"]:
-                yield ingress, path["backend"]["service"]["name"]
+                service = path["backend"]["service"]
+                yield ingress, service["name"], service["port"].get("name") or service["port"].get("number")
 
 
 def _stopping(manifests: list[Manifest]) -> Iterator[str]:
