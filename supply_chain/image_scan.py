@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import canonicalize_name
 
-from supply_chain import accepted, kev
+from supply_chain import accepted, kev, reports
 from supply_chain.accepted import AcceptedTable
 from supply_chain.findings import Finding, conclude
 from supply_chain.locks import in_every_image, path_of
@@ -61,14 +61,6 @@ class Report(msgspec.Struct, frozen=True, rename="pascal"):
     results: tuple[Result, ...] = ()
 
 
-def read(path: Path) -> Report:
-    """Read a report; one that is missing, empty or no JSON holds no results."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
-    except (OSError, msgspec.DecodeError):
-        return Report()
-
-
 def scanned_findings(report: Report, expected: Mapping[str, str]) -> Iterator[Finding]:
     """What should be in the image and was not seen there: `expected` is name to version of Python packages."""
     if not any(result.class_ == "os-pkgs" and result.packages for result in report.results):
@@ -107,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
     report_path, catalog = (Path(argument) for argument in arguments)
     today = datetime.datetime.now(datetime.UTC).date()
     exploited, findings = kev.read(catalog, today)
-    report = read(report_path)
+    report = reports.read(report_path, Report)
     findings += scanned_findings(report, in_every_image(path_of("requirements.lock")))
     findings += vulnerability_findings(report, exploited, accepted.read(), today)
     count = sum(len(result.packages) for result in report.results)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import canonicalize_name
 
-from supply_chain import accepted, kev
+from supply_chain import accepted, kev, reports
 from supply_chain.accepted import AcceptedTable
 from supply_chain.findings import Finding, conclude, say
 from supply_chain.locks import LOCKS, path_of, pinned
@@ -72,14 +72,6 @@ class Report(msgspec.Struct, frozen=True):
     """What osv-scanner writes with `--format json --all-packages`."""
 
     results: tuple[Result, ...] = ()
-
-
-def read(path: Path) -> Report:
-    """Read a report; one that is missing, empty or no JSON holds no results."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
-    except (OSError, msgspec.DecodeError):
-        return Report()
 
 
 def scanned_findings(report: Report, locks: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
@@ -147,8 +139,8 @@ def main(arguments: Sequence[str]) -> int:
     tree, canary, catalog = (Path(argument) for argument in arguments)
     today = datetime.datetime.now(datetime.UTC).date()
     exploited, findings = kev.read(catalog, today)
-    report = read(tree)
-    findings += canary_findings(read(canary))
+    report = reports.read(tree, Report)
+    findings += canary_findings(reports.read(canary, Report))
     findings += scanned_findings(report, {name: pinned(path_of(name)) for name in LOCKS})
     findings += vulnerability_findings(report, exploited, accepted.read(), today)
     count = sum(len(result.packages) for result in report.results)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from supply_chain import base_image, image_scan, pins
+from supply_chain import base_image, image_scan, pins, reports
 from supply_chain.accepted import Accepted, AcceptedTable
 from supply_chain.findings import ROOT
 from supply_chain.locks import in_every_image, path_of
@@ -53,7 +53,7 @@ def test_the_whole_image_must_have_been_seen() -> None:
 def test_a_report_of_nothing_fails(tmp_path: Path, written: str) -> None:
     path = tmp_path / "image-scan.json"
     path.write_text(written)
-    assert len(list(image_scan.scanned_findings(image_scan.read(path), EXPECTED))) == 2
+    assert len(list(image_scan.scanned_findings(reports.read(path, image_scan.Report), EXPECTED))) == 2
 
 
 @pytest.mark.parametrize(

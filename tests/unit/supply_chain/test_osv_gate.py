@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from supply_chain import kev, osv
+from supply_chain import kev, osv, reports
 from supply_chain.accepted import Accepted, AcceptedTable
 from supply_chain.findings import ROOT
 from supply_chain.locks import LOCKS
@@ -47,13 +47,15 @@ def overdue(
 def test_a_report_without_packages_means_that_nothing_was_audited(tmp_path: Path, written: str) -> None:
     path = tmp_path / "osv-tree.json"
     path.write_text(written)
-    (finding,) = osv.scanned_findings(osv.read(path), LOCK)
+    (finding,) = osv.scanned_findings(reports.read(path, osv.Report), LOCK)
     assert finding.message.startswith("nothing was audited")
-    assert [finding.path for finding in osv.canary_findings(osv.read(path))] == ["supply_chain/canary.list"]
+    assert [finding.path for finding in osv.canary_findings(reports.read(path, osv.Report))] == [
+        "supply_chain/canary.list"
+    ]
 
 
 def test_a_missing_report_means_that_nothing_was_audited(tmp_path: Path) -> None:
-    assert list(osv.scanned_findings(osv.read(tmp_path / "none.json"), LOCK))
+    assert list(osv.scanned_findings(reports.read(tmp_path / "none.json", osv.Report), LOCK))
 
 
 def test_every_package_of_every_lock_must_have_been_scanned() -> None:
