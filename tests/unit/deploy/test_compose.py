@@ -1,14 +1,13 @@
 """What the compose stack promises: pinned images, closed networks, no rights, secrets as files for one reader each."""
 
-import importlib.util
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from control_plane.variables import VARIABLES as CONTROL_PLANE
 from data_plane.settings import VARIABLES as DATA_PLANE
+from deploy.stack import make_secrets
 from tests.unit.deploy.compose_file import DEPLOY, read, variables
 from worker.settings import VARIABLES as WORKER
 
@@ -109,7 +108,6 @@ def test_services_are_told_what_they_know_and_all_that_they_need(name: str, know
 
 
 def test_each_secret_file_is_made_for_the_user_who_reads_it() -> None:
-    make_secrets = _make_secrets()
     keys = dict.fromkeys(("ENCRYPTION_KEY", "BUNDLE_SEAL_KEY", "BUNDLE_SIGNING_KEY", "JWT_SECRET_KEY"), "key")
     owners = {name: owner for name, _, owner in make_secrets.made(keys, "hash", "password")}
     owners |= {"tls_key": make_secrets.NGINX, "tls_certificate": make_secrets.NGINX}
@@ -121,7 +119,6 @@ def test_each_secret_file_is_made_for_the_user_who_reads_it() -> None:
 
 
 def test_rights_in_redis_are_those_of_the_installation() -> None:
-    make_secrets = _make_secrets()
     users = make_secrets.redis_users(dict.fromkeys(("gateway_control", "gateway_worker", "gateway_node"), "password"))
     page = (DEPLOY.parent / "docs" / "installation.md").read_text()
     told = re.search(r"^ACL SETUSER gateway_control.*?^```$", page, re.MULTILINE | re.DOTALL)
@@ -143,13 +140,3 @@ def test_what_can_be_set_is_in_the_example() -> None:
     taken = variables("compose.yaml")
     images = {name for name, default in taken.items() if "@sha256:" in default}
     assert example == {n: v for n, v in taken.items() if n not in images | {"COMPOSE_PROJECT_NAME"}}
-
-
-def _make_secrets() -> Any:
-    path = Path(DEPLOY, "stack", "make_secrets.py")
-    spec = importlib.util.spec_from_file_location("make_secrets", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -1,30 +1,19 @@
 """What deploy/make-secrets makes, without the containers it is made in and for."""
 
-import importlib.util
 import os
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import DNSName, load_pem_x509_certificate
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from deploy.stack import make_secrets
 from tests.unit.deploy.compose_file import DEPLOY
 
 
-@pytest.fixture(scope="module")
-def make_secrets() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_secrets", DEPLOY / "stack" / "make_secrets.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_clients_that_trust_the_authority_trust_localhost_alone(make_secrets: ModuleType) -> None:
+def test_clients_that_trust_the_authority_trust_localhost_alone() -> None:
     authority, certificate, key = make_secrets.tls_files(make_secrets.NAMES, make_secrets.ADDRESSES)
     store = Store([load_pem_x509_certificate(authority.encode())])
     leaf = load_pem_x509_certificate(certificate.encode())
@@ -35,7 +24,7 @@ def test_clients_that_trust_the_authority_trust_localhost_alone(make_secrets: Mo
     assert private.public_key() == leaf.public_key()
 
 
-def test_no_two_runs_make_the_same_and_no_password_is_short(make_secrets: ModuleType) -> None:
+def test_no_two_runs_make_the_same_and_no_password_is_short() -> None:
     keys = dict.fromkeys(("ENCRYPTION_KEY", "BUNDLE_SEAL_KEY", "BUNDLE_SIGNING_KEY", "JWT_SECRET_KEY"), "key")
     first, second = ({n: v for n, v, _ in make_secrets.made(keys, "hash", "admin")} for _ in range(2))
     passwords = [name for name in first if name.startswith(("postgres_", "oracle_", "standin_"))]
@@ -47,7 +36,7 @@ def test_no_two_runs_make_the_same_and_no_password_is_short(make_secrets: Module
     assert len({first[name] for name in passwords if name.startswith("postgres_")}) == 4
 
 
-def test_a_file_is_closed_to_others_and_never_overwritten(make_secrets: ModuleType, tmp_path: Path) -> None:
+def test_a_file_is_closed_to_others_and_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     make_secrets.write(path, "value", (os.getuid(), os.getgid()))
     assert path.stat().st_mode & 0o777 == 0o400
