@@ -8,6 +8,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -41,12 +42,20 @@ def current(url: str) -> str | None:
 
 def head() -> str:
     """The newest revision this release knows."""
-    from alembic.script import ScriptDirectory
-
     newest = ScriptDirectory(str(SCRIPTS)).get_current_head()
     if newest is None:
         raise RuntimeError("no migrations found")
     return newest
+
+
+def is_known(revision: str) -> bool:
+    """Whether it is one of this release's."""
+    return any(known.revision == revision for known in ScriptDirectory(str(SCRIPTS)).walk_revisions())
+
+
+def is_newer(revision: str) -> bool:
+    """Whether a release after this one has made `revision`: ours count up in four digits."""
+    return len(revision) == len(head()) and revision.isascii() and revision.isdigit() and revision > head()
 
 
 def _alembic(connection: Connection) -> Config:

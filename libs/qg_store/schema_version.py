@@ -1,11 +1,10 @@
 """Whether the database is one that this release, as this user, can work with."""
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from qg_store.migrate import SCRIPTS
+from qg_store import migrate
 
 _MEMBERSHIP = text(
     "SELECT current_user, EXISTS (SELECT FROM pg_roles WHERE rolname = :role AND pg_has_role(oid, 'MEMBER'))"
@@ -21,15 +20,13 @@ async def database_problem(session: AsyncSession, role: str) -> str | None:
     user, is_member = (await session.execute(_MEMBERSHIP, {"role": role})).one()
     if not is_member:
         return f"the database user {user} is not in {role}: run `querygateway migrate`, then GRANT {role} TO {user}"
-    script = ScriptDirectory(str(SCRIPTS))
-    newest = script.get_current_head()
     try:
         found = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
     except ProgrammingError:
         found = None
     if found is None:
         return "the database was never migrated: run `querygateway migrate`"
-    known = {revision.revision for revision in script.walk_revisions()}
-    if found != newest and found in known:
+    newest = migrate.head()
+    if found != newest and migrate.is_known(found):
         return f"the database is at migration {found}, this release needs {newest}: run `querygateway migrate`"
     return None

@@ -20,6 +20,8 @@ Required:
   MIGRATION_DATABASE_URL   postgresql://user:password@host:port/database, as a user who owns
                            the database; no service needs it
 
+Tables of a newer release stay as they are: this one's services work with them.
+
 The groups qg_owner, qg_app and qg_worker are made when missing; grant qg_app to the control
 plane's user. More: docs/settings.md.
 """
@@ -71,6 +73,16 @@ def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     try:
         before = migrate.current(settings.url)
+        if before is not None and migrate.is_newer(before):
+            print(f"the database is at revision {before}, of a newer release than this one: left as it is")
+            return 0
+        elif before is not None and not migrate.is_known(before):
+            print(
+                f"querygateway: the database is at revision {before}, which is none of ours: nothing was changed; "
+                "is MIGRATION_DATABASE_URL the gateway's database?",
+                file=sys.stderr,
+            )
+            return 1
         migrate.upgrade(settings.url)
     except (SQLAlchemyError, OSError, RuntimeError) as error:
         print(f"querygateway: the migration failed, nothing was changed: {clean(str(error))}", file=sys.stderr)

@@ -1,9 +1,12 @@
 """`querygateway migrate` on a real, empty Postgres."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import asyncpg
 
 from qg_store import migrate
 
@@ -54,4 +57,37 @@ def test_a_database_that_does_not_exist_fails_in_words(postgres_database: str) -
     done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database.rpartition("/")[0] + "/no_such_database"})
     assert done.returncode == 1
     assert "no_such_database" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def stamp(url: str, revision: str) -> None:
+    """Say that the tables are at `revision`."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute("UPDATE alembic_version SET version_num = $1", revision)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def test_tables_of_a_newer_release_are_left_alone(postgres_database: str) -> None:
+    """A roll back of a release runs its migrations, too: it must not fail on what the newer one has added."""
+    migrate.upgrade(postgres_database)
+    newer = f"{int(migrate.head()) + 1:04d}"
+    stamp(postgres_database, newer)
+    done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"at revision {newer}, of a newer release" in done.stdout
+    assert migrate.current(postgres_database) == newer
+
+
+def test_tables_of_something_else_are_refused_in_words(postgres_database: str) -> None:
+    migrate.upgrade(postgres_database)
+    stamp(postgres_database, "ab12cd34ef56")
+    done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database})
+    assert done.returncode == 1
+    assert "at revision ab12cd34ef56, which is none of ours: nothing was changed" in done.stderr
     assert "Traceback" not in done.stderr
