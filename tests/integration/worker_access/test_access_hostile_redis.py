@@ -26,6 +26,7 @@ async def test_an_entry_that_no_reader_takes_is_thrown_away(rig: SinkRig, plante
     await until(lambda: rig.reached(log, 20))
     await until(rig.settled)
     assert await rig.value("SELECT count(*) FROM access_log") == 20
+    await until(lambda: bool(rig.seen(AccessBatchRefused)))  # told after the entry has been thrown away
     assert [(found.reason, found.entries) for found in rig.seen(AccessBatchRefused)] == [("too_large", 1)]
 
 
