@@ -91,7 +91,7 @@ def _steps(
         SignedHead(sessions, renewal, activation),
         SnapshotsInPostgres(sessions, snapshot_tags, gateway_id),
         SnapshotsInRedis(snapshot_reader, SnapshotWriter(redis), snapshot_tags, gateway_id),
-        Watermarks(redis, TagKeys(settings.bundle_seal_keys, ACCESS_PERSISTED_CONTEXT)),
+        Watermarks(sessions, redis, TagKeys(settings.bundle_seal_keys, ACCESS_PERSISTED_CONTEXT)),
         # Before what they might still be reading is removed.
         Followers(sessions, redis, newest),
         SupersededSpecs(sessions, bundle),

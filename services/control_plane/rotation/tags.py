@@ -19,7 +19,7 @@ from qg_bundle.snapshots.reader import SnapshotReader
 from qg_bundle.snapshots.writer import SnapshotWriter
 from qg_core.signatures import Tagger
 from qg_store.engine import SessionFactory
-from qg_store.repositories import snapshot_headers
+from qg_store.repositories import access_sources, snapshot_headers
 from qg_store.repositories.snapshot_headers import StoredHeader
 
 HEADERS_PER_BATCH = 200
@@ -120,12 +120,17 @@ class SnapshotsInRedis:
 
 
 class Watermarks:
-    """How far each log of a data plane is stored, as workers said it. One of a silent log is not moved by itself."""
+    """How far each log of a data plane is stored, as workers said it. One of a silent log is not moved by itself.
+
+    One that says more than Postgres was made by somebody who had the older key: its data plane would go on dropping
+    events that nobody stored. What Postgres says is put in its place.
+    """
 
     variable = "BUNDLE_SEAL_KEY"
     what = "tags of watermarks"
 
-    def __init__(self, redis: Redis, tags: Tagger) -> None:
+    def __init__(self, sessions: SessionFactory, redis: Redis, tags: Tagger) -> None:
+        self._sessions = sessions
         self._redis = redis
         self._tags = tags
 
@@ -148,12 +153,19 @@ class Watermarks:
 
     async def _found(self) -> dict[str, tuple[bytes, bytes]]:
         found: dict[str, tuple[bytes, bytes]] = {}
-        for log_id, value in (await all_persisted(self._redis)).items():
+        marks = await all_persisted(self._redis)
+        # After Redis: what workers had put there was committed before.
+        async with self._sessions() as session:
+            stored = await access_sources.watermarks(session)
+        for log_id, value in marks.items():
             try:
                 sequence = read_persisted(self._tags, log_id, value)
             except PersistedRefused:
                 continue
-            found[log_id] = value, persisted_value(self._tags, log_id, sequence)
+            again = persisted_value(self._tags, log_id, sequence)
+            if again != value:
+                again = persisted_value(self._tags, log_id, min(sequence, stored.get(log_id, 0)))
+            found[log_id] = value, again
         return found
 
 

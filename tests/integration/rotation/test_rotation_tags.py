@@ -80,9 +80,15 @@ async def test_a_snapshot_that_no_key_tagged_is_left_and_told(
 
 async def test_watermarks_of_silent_logs_are_tagged_again(turning: Turning) -> None:
     old, new = (TagKeys([each.seal], ACCESS_PERSISTED_CONTEXT) for each in (turning.old, turning.new))
-    log_id, forged = "ab" * 16, "cd" * 16
+    log_id, forged, false = "ab" * 16, "cd" * 16, "ef" * 16
     redis = turning.rig.redis
-    marks = {log_id: persisted_value(old, log_id, 41), forged: b"42." + b"0" * 64}
+    for name in (log_id, false):
+        await turning.rows("INSERT INTO access_sources (log_id, node, persisted) VALUES ($1, 'node-1', 41)", name)
+    marks = {
+        log_id: persisted_value(old, log_id, 41),
+        false: persisted_value(old, false, 10**9),
+        forged: b"42." + b"0" * 64,
+    }
     await redis.hset(keys.ACCESS_PERSISTED, mapping=marks)  # type: ignore[misc]  # redis-py: sync or async
     with pytest.raises(PersistedRefused):
         read_persisted(new, log_id, (await all_persisted(redis))[log_id])
@@ -90,6 +96,7 @@ async def test_watermarks_of_silent_logs_are_tagged_again(turning: Turning) -> N
     found = await all_persisted(redis)
     assert read_persisted(new, log_id, found[log_id]) == 41
     assert found[forged] == b"42." + b"0" * 64, "what nobody of us wrote is not made good"
+    assert read_persisted(new, false, found[false]) == 41, "nor what somebody made up who had the older key"
 
 
 async def test_batches_that_wait_for_workers_are_waited_for(turning: Turning, monkeypatch: pytest.MonkeyPatch) -> None:
