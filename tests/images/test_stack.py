@@ -79,11 +79,11 @@ def _status_of_first_process(service: str) -> list[str]:
 def test_datastores_can_not_be_reached_from_outside_nor_reach_it(stack: Stack) -> None:
     for service in ("postgres", "redis", "standin"):
         assert stack.inspect(service)["HostConfig"]["PortBindings"] in (None, {})
-    program = "import socket; socket.create_connection(('192.0.2.1', 443), 2)"
-    for service in ("data-plane-1", "worker", "standin"):
-        refused = docker("exec", stack.container(service), "python", "-c", program, check=False)
-        # Two internal networks: there is no way out, or one that ends nowhere.
-        assert "Network is unreachable" in refused.stderr or "timed out" in refused.stderr
+        networks = stack.inspect(service)["NetworkSettings"]["Networks"]
+        assert networks
+        for name in networks:
+            (network,) = json.loads(docker("network", "inspect", name).stdout)
+            assert network["Internal"], f"{service} has a way out through {name}"
 
 
 def test_a_data_plane_can_not_even_resolve_postgres(stack: Stack) -> None:
