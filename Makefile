@@ -70,8 +70,10 @@ e2e: $(STAMP) ## Tests with real service processes
 
 .PHONY: storm
 storm: $(STAMP) ## Faults at full length: two minutes of schedules, 30 s without Postgres, keys rotated under load, what `make test` leaves out
-	@STORM_SECONDS=120 OUTAGE_SECONDS=30 $(VENV)/bin/pytest tests/e2e -k "worker or access_rows or key_rotation" -s
+	@STORM_SECONDS=120 OUTAGE_SECONDS=30 ACCESS_REQUESTS=20000 \
+		$(VENV)/bin/pytest tests/e2e -k "worker or access_rows or key_rotation or own_servers" -s
 	@$(VENV)/bin/pytest tests/integration -m long
+	@FUZZ_EXAMPLES=30 $(VENV)/bin/pytest tests/integration/control_plane/test_schemathesis.py
 
 .PHONY: test-oracle
 test-oracle: $(STAMP) ## The tests that need Oracle, on your own: ORACLE_TEST_DSN=host:1521/SERVICE, ORACLE_TEST_USER, ORACLE_TEST_PASSWORD

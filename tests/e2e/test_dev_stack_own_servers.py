@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import asyncpg
+import pytest
 from redis import Redis
 
 from qg_devstack.servers import PostgresAddress, StandinAddress
@@ -28,6 +29,7 @@ def databases_of(address: PostgresAddress) -> set[str]:
     return asyncio.run(ask())
 
 
+@pytest.mark.long
 def test_your_own_servers_are_used_and_left_as_they_were(
     tmp_path: Path, postgres_server: PostgresAddress, redis_url: str, standin_server: StandinAddress
 ) -> None:

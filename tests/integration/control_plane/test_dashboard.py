@@ -208,13 +208,13 @@ async def test_what_takes_time_to_follow_keeps_nobody_else_waiting(
 async def test_all_who_ask_are_answered_in_time_when_postgres_is_not(
     things: Things, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashboard, "LOOK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(dashboard, "LOOK_TIMEOUT_S", 2.0)
     async with things.plane.control_plane.sessions() as session:
         await session.execute(text("LOCK TABLE schedules"))
         started = time.monotonic()
         answers = await asyncio.gather(*(things.admin.get(URL) for _ in range(20)))
-        # One after the other they would take 6 s.
-        assert time.monotonic() - started < 3
+        # One after the other they would take 40 s.
+        assert time.monotonic() - started < 30
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "store_unavailable")}
     assert {answer.headers["retry-after"] for answer in answers} == {"2"}
 

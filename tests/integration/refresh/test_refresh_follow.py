@@ -186,6 +186,10 @@ async def test_an_empty_gateway_is_served_too(gateway: Gateway, start_node: Star
     assert node.paths == set()
 
 
+PATHS = 25
+"""Of each of four writers that write at once."""
+
+
 async def test_two_publishers_race_and_nodes_converge(
     gateway: Gateway, start_node: StartNode, store_urls: object, redis_url: str
 ) -> None:
@@ -196,13 +200,13 @@ async def test_two_publishers_race_and_nodes_converge(
     two.parts.activator.start()
 
     async def write(rig: Rig, name: str) -> list[int]:
-        return [await rig.add(endpoint(gateway.connection, path=f"{name}{n}")) for n in range(50)]
+        return [await rig.add(endpoint(gateway.connection, path=f"{name}{n}")) for n in range(PATHS)]
 
     runs = await asyncio.gather(write(one, "a"), write(one, "b"), write(two, "c"), write(two, "d"))
     revisions = [revision for run in runs for revision in run]
-    assert sorted(revisions) == list(range(2, 202))
-    await until(lambda: all(node.revision == 201 for node in nodes))
-    expected = {"orders", "public"} | {f"{name}{n}" for name in "abcd" for n in range(50)}
+    assert sorted(revisions) == list(range(2, 2 + 4 * PATHS))
+    await until(lambda: all(node.revision == 1 + 4 * PATHS for node in nodes))
+    expected = {"orders", "public"} | {f"{name}{n}" for name in "abcd" for n in range(PATHS)}
     assert all(node.paths == expected for node in nodes)
     # Whatever the order of the two activators, no node ever went back.
     for node in nodes:

@@ -47,7 +47,9 @@ async def database(talk: Talk) -> AsyncIterator[int]:
         server.close()
 
 
-@pytest.mark.parametrize("talk", [silent, trickling, endless])
+@pytest.mark.parametrize(
+    "talk", [silent, pytest.param(trickling, marks=pytest.mark.long), pytest.param(endless, marks=pytest.mark.long)]
+)
 async def test_it_holds_neither_slot_nor_worker(gate: WorkerRig, talk: Talk) -> None:
     async with database(talk) as port:
         hostile = gate.connection_to("127.0.0.1", port)
