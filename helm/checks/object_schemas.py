@@ -1,14 +1,14 @@
 """Manifests against schemas: Kubernetes' own by version, strictly, and those of custom resources kept in `schemas/`."""
 
 import json
+import zipfile
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
 from helm.checks.custom_schemas import custom_schemas
+from helm.checks.helm_tool import SCHEMAS
 from helm.checks.manifests import Manifest, title
 
 KUBERNETES_VERSIONS = ("1.29", "1.34")
@@ -16,23 +16,32 @@ _DEFINITIONS = "_definitions.json"
 
 
 class SchemasMissing(RuntimeError):
-    """The package with Kubernetes' schemas is not installed, or has no such version."""
+    """The wheel with Kubernetes' schemas is not there, or has no such version."""
+
+
+def available() -> bool:
+    """Whether Kubernetes' schemas were fetched."""
+    return SCHEMAS.exists()
 
 
 @cache
-def _folder(version: str) -> Path:
-    spec = find_spec("kubernetes_validate")
-    if spec is None or spec.origin is None:
-        raise SchemasMissing("kubernetes-validate is not installed")
-    folder = Path(spec.origin).parent / "kubernetes-json-schema" / f"v{version}.0-local-strict"
-    if not folder.is_dir():
-        raise SchemasMissing(f"kubernetes-validate has no schemas of Kubernetes {version}")
-    return folder
+def _wheel() -> zipfile.ZipFile:
+    if not available():
+        raise SchemasMissing("Kubernetes' schemas are not there: `make helm-tools` fetches them")
+    return zipfile.ZipFile(SCHEMAS)
+
+
+def _read(version: str, file: str) -> Any:
+    """A schema of that version; null when there is none of that name."""
+    folder = f"kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict/"
+    if folder + _DEFINITIONS not in _wheel().NameToInfo:
+        raise SchemasMissing(f"{SCHEMAS.name} has no schemas of Kubernetes {version}")
+    return json.loads(_wheel().read(folder + file)) if folder + file in _wheel().NameToInfo else None
 
 
 @cache
 def _registry(version: str) -> Any:
-    definitions = json.loads((_folder(version) / _DEFINITIONS).read_text(encoding="utf-8"))
+    definitions = _read(version, _DEFINITIONS)
     return jsonschema_rs.Registry([(_DEFINITIONS, definitions), (f"json-schema:///{_DEFINITIONS}", definitions)])
 
 
@@ -41,10 +50,8 @@ def _validator(version: str, api_version: str, kind: str) -> Any:
     """The validator of a core kind; null when that version of Kubernetes has none."""
     group, _, name = api_version.rpartition("/")
     file = f"{kind.lower()}-{group.split('.')[0]}-{name}.json" if group else f"{kind.lower()}-{name}.json"
-    path = _folder(version) / file
-    if not path.exists():
-        return None
-    return jsonschema_rs.Draft202012Validator(json.loads(path.read_text(encoding="utf-8")), registry=_registry(version))
+    schema = _read(version, file)
+    return None if schema is None else jsonschema_rs.Draft202012Validator(schema, registry=_registry(version))
 
 
 @cache

@@ -38,6 +38,7 @@ async def test_a_cursor_left_half_read_harms_nobody(async_connection: oracledb.A
     assert await async_connection.fetchone("select 1 from dual") == (1,)
 
 
+@pytest.mark.long
 async def test_many_rows_in_bounded_memory(standin: RunningStandin) -> None:
     process = psutil.Process()
     async with await standin.connect_async() as connection:

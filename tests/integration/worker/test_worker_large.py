@@ -1,12 +1,13 @@
 """A large snapshot: bounded memory, and a heartbeat that never misses."""
 
+import os
 import threading
 import time
 
 from qg_core.job_runs import LEASE_S
 from tests.integration.worker.rig import WorkerRig
 
-ROWS = 500_000
+ROWS = int(os.environ.get("LARGE_ROWS", "200000"))
 GROWTH_BYTES_MAX = 150 * 1024 * 1024
 SQL = (
     "select level as n, 'item number ' || level as name, level / 7 as ratio, 'some text' as note"

@@ -105,7 +105,17 @@ ACCEPTED = frozenset({"long OR", "many columns", "many joins", "many windows", "
 """The largest of their kind are legal, so that the bound is not held by refusing."""
 
 
-@pytest.mark.parametrize("name", COSTLY)
+EVERY = 4
+"""One in so many costly statements is tried by `make test`, with all the accepted ones; `make storm` tries all."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if number % EVERY and name not in ACCEPTED else ())
+        for number, name in enumerate(COSTLY)
+    ],
+)
 def test_cost_is_bounded(name: str) -> None:
     statement = COSTLY[name]
     assert len(statement.encode()) <= STATEMENT_BYTES_MAX
