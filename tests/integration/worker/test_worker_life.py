@@ -108,6 +108,7 @@ async def test_connections_that_postgres_ends_cost_no_run(gate: WorkerRig) -> No
     assert worker.process.poll() is None
 
 
+@pytest.mark.long
 async def test_a_second_worker_on_the_same_ops_port_says_so(gate: WorkerRig) -> None:
     first = gate.worker("one")
     port = first.ops_url.rpartition(":")[2].partition("/")[0]
@@ -120,6 +121,7 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
+@pytest.mark.long
 async def test_what_it_keeps_on_disk_is_its_own(gate: WorkerRig) -> None:
     worker = gate.worker()
     state = gate.directory / "state-worker-1"

@@ -112,6 +112,7 @@ async def test_what_a_killed_sink_had_taken_is_taken_over(rig: SinkRig) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.long
 async def test_a_sink_that_stood_still_changes_nothing_when_it_goes_on(rig: SinkRig) -> None:
     """It may have been stopped anywhere: with entries in its hands, or with the log locked in Postgres."""
     log = rig.log()
