@@ -113,6 +113,7 @@ def test_a_flushed_redis_is_filled_again_without_the_control_plane(mortal: Morta
     assert worker.service.poll() is None
 
 
+@pytest.mark.long
 def test_an_outage_of_postgres_is_no_matter_for_data_planes_and_workers(mortal: Mortal) -> None:
     fleet = mortal.fleet
     node = fleet.data_plane(ready=False)
