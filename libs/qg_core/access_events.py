@@ -25,7 +25,7 @@ REQUEST_ID_LENGTH_MAX = 64
 REMOTE_IP_LENGTH_MAX = 64
 
 
-class AccessEvent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class AccessEvent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """One data request. Written as a JSON array in this order; new fields are only ever added at the end.
 
     `sequence` is the number within the log; `at` Unix seconds when the request was over; `principal`

@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import fields, replace
@@ -12,7 +13,8 @@ from qg_telemetry.events import Event, Level, LogLinesDropped
 from qg_telemetry.redaction import clean
 from qg_telemetry.sink import LineSink
 
-_encode = msgspec.json.Encoder(decimal_format="string").encode
+_encoder = msgspec.json.Encoder(decimal_format="string")
+_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
 
 class Log:
@@ -41,13 +43,33 @@ class Log:
             self._tell_dropped()
         self._sink.put(self._line(event, level))
 
+    def write_all(self, events: Sequence[Event]) -> None:
+        """Write events of one type, at least one, at their own level: the same lines for less."""
+        level = events[0].level
+        if level < self.level:
+            return
+        try:
+            body = _encode_lines([self._cleaned(event) for event in events])
+        except (TypeError, ValueError):  # one of them breaks its declaration
+            for event in events:
+                self.write(event)
+            return
+        if self._sink.lines_dropped != self._dropped_before and self._sink.has_room:
+            self._tell_dropped()
+        # A line break is never part of a line: JSON escapes it.
+        head = self._head(level)
+        self._sink.put(head + body[1:].replace(b"\n{", b"\n" + head))
+
+    def _head(self, level: Level) -> bytes:
+        return b"%b%b%b" % (b'{"at":"', self._now(), self._heads[level])
+
     def _line(self, event: Event, level: Level) -> bytes:
         event = self._cleaned(event)
         try:
             body = _encode(event)
         except (TypeError, ValueError) as error:  # an event that breaks its own declaration must still leave a trace
             body = _encode({"event": event.event, "unwritable": clean(str(error))})
-        return b"%b%b%b%b\n" % (b'{"at":"', self._now(), self._heads[level], body[1:])
+        return b"%b%b\n" % (self._head(level), body[1:])
 
     def _cleaned(self, event: Event) -> Event:
         event_type = type(event)

@@ -1,9 +1,10 @@
 """The one observer of a process: every event goes to the log and to the metrics, finished work to the traces."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from qg_core.environment import SettingsInvalid
-from qg_telemetry.events import Event, Level
+from qg_telemetry.events import Event, Level, RequestServed
 from qg_telemetry.library_logs import take_over_logging
 from qg_telemetry.log import Log
 from qg_telemetry.metrics import Metrics
@@ -29,6 +30,12 @@ class Observer:
     def __call__(self, event: Event) -> None:
         self.log.write(event)
         self.metrics.observe(event)
+
+    def requests(self, served: Sequence[RequestServed]) -> None:
+        """The same for data requests, at least one, in the order in which they ended; in the event loop's thread."""
+        self.log.write_all(served)
+        for event in served:
+            self.metrics.observe(event)
 
     def close(self) -> None:
         """Send what the traces still hold, within seconds; the log is the sink's to close."""

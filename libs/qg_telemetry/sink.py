@@ -12,6 +12,7 @@ import os
 import select
 import threading
 from collections import deque
+from collections.abc import Iterator
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
 FLUSH_DELAY_S = 0.01
@@ -27,6 +28,7 @@ class LineSink:
         self._fd = fd
         self._buffer_bytes_max = buffer_bytes_max
         self._lines: deque[bytes] = deque()
+        """Lines, several in one piece where they came together, and the rest of one that was cut off."""
         self._buffered_bytes = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -44,15 +46,18 @@ class LineSink:
         """Whether the buffer is at most half full."""
         return 2 * self._buffered_bytes <= self._buffer_bytes_max
 
-    def put(self, line: bytes) -> None:
-        """Take one line, which ends in a newline. Never blocks for longer than one write, never raises."""
+    def put(self, lines: bytes) -> None:
+        """Take lines, each ending in a newline. Never blocks for longer than it takes to write, never raises."""
         with self._lock:
-            if self._buffered_bytes + len(line) > self._buffer_bytes_max:
-                self.lines_dropped += 1
-                return
-            self._lines.append(line)
-            self._buffered_bytes += len(line)
-            if self._flush_planned:
+            taken = False
+            for piece in _pieces(lines):
+                if self._buffered_bytes + len(piece) > self._buffer_bytes_max:
+                    self.lines_dropped += piece.count(b"\n")
+                    continue
+                self._lines.append(piece)
+                self._buffered_bytes += len(piece)
+                taken = True
+            if not taken or self._flush_planned:
                 return
             self._flush_planned = True
         self._plan_flush()
@@ -71,7 +76,7 @@ class LineSink:
             while not self._write_out() and waits_left > 0:
                 waits_left -= 1
                 self._poll.poll(100)
-            self.lines_dropped += len(self._lines)
+            self.lines_dropped += sum(piece.count(b"\n") for piece in self._lines)
             self._lines.clear()
             self._buffered_bytes = 0
             self._flush_planned = False
@@ -113,7 +118,7 @@ class LineSink:
             except (BlockingIOError, InterruptedError):
                 written = 0
             except OSError:  # the reader is gone for good: there is nobody left to tell
-                self.lines_dropped += 1
+                self.lines_dropped += chunk.count(b"\n")
                 self._buffered_bytes -= len(chunk)
                 continue
             self._buffered_bytes -= written
@@ -141,3 +146,14 @@ class LineSink:
         with contextlib.suppress(OSError):
             return bool(self._poll.poll(0))
         return True
+
+
+def _pieces(lines: bytes) -> Iterator[bytes]:
+    """Whole lines up to `CHUNK_BYTES` at a time; a longer line alone."""
+    start = 0
+    while len(lines) - start > CHUNK_BYTES:
+        end = lines.rfind(b"\n", start, start + CHUNK_BYTES) + 1 or lines.find(b"\n", start) + 1 or len(lines)
+        yield lines[start:end]
+        start = end
+    if start < len(lines):
+        yield lines[start:]

@@ -107,7 +107,7 @@ class Node:
             if settings.access_log
             else None
         )
-        self.request_log = RequestLog(observe, self.recorder, self._request_traces())
+        self.request_log = RequestLog(observe.requests, self.recorder, self._request_traces())
         self.gateway = self._gateway()
         _bind_states(observe.metrics, self)
 

@@ -12,28 +12,16 @@ from redis.exceptions import ResponseError
 from qg_bundle import keys
 from qg_bundle.access.codec import BODY_BYTES_MAX, HEADER_BYTES_MAX, TAG_BYTES
 from qg_bundle.access.places import unlink_unless
+from qg_bundle.bounded_parser import ResponseTooLarge
+from qg_bundle.link import narrow_link
 
 RESPONSE_BYTES_MAX = 8_388_608
 """What one answer of the stream may bring (`open_link`): entries that nodes write are a twentieth of it."""
 
-_FIELDS_MAX = 16
-_PENDING_LOOKED_AT_MAX = 1_000
+_ENTRY_BYTES_MAX = HEADER_BYTES_MAX + BODY_BYTES_MAX + TAG_BYTES + 4_096
+"""One batch as Redis answers it: its parts, and some room for names and lengths."""
 
-# Pending: whoever was to be sent an entry has it, also when the answer was cut off.
-_DROP_OVERSIZED = """
-local dropped = 0
-for _, found in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[2])) do
-  local entry = redis.call('XRANGE', KEYS[1], found[1], found[1])[1]
-  local size = 0
-  for _, text in ipairs(entry and entry[2] or {}) do size = size + #text end
-  if size > tonumber(ARGV[3]) or #(entry and entry[2] or {}) > tonumber(ARGV[4]) then
-    redis.call('XACK', KEYS[1], ARGV[1], found[1])
-    redis.call('XDEL', KEYS[1], found[1])
-    dropped = dropped + 1
-  end
-end
-return dropped
-"""
+_PENDING_LOOKED_AT_MAX = 100
 
 # In a script: a consumer that reads something just before it is deleted would lose it, since nobody else would ever
 # see the entry as pending.
@@ -95,13 +83,26 @@ async def take_over(redis: Redis, consumer: str, *, idle_ms: int, entries_max: i
     return _entries(found[1])
 
 
-async def drop_oversized(redis: Redis) -> int:
-    """Take pending entries out of the stream that are larger than any batch; how many. After `ResponseTooLarge`."""
-    size_max = HEADER_BYTES_MAX + BODY_BYTES_MAX + TAG_BYTES + _FIELDS_MAX
-    dropped = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-        "EVAL", _DROP_OVERSIZED, 1, keys.ACCESS, keys.ACCESS_GROUP, _PENDING_LOOKED_AT_MAX, size_max, _FIELDS_MAX
+async def oversized(redis: Redis, consumer: str) -> list[bytes]:
+    """The ids of entries pending for `consumer` that are larger than any batch. To be asked after `ResponseTooLarge`.
+
+    Pending: whoever was to be sent an entry has it, also when the answer was cut off. Each is read alone, and none
+    further than a batch may reach.
+    """
+    pending = await redis.xpending_range(
+        keys.ACCESS, keys.ACCESS_GROUP, min="-", max="+", count=_PENDING_LOOKED_AT_MAX, consumername=consumer
     )
-    return int(dropped)
+    found = []
+    narrow = narrow_link(redis, _ENTRY_BYTES_MAX)
+    try:
+        for entry in pending:
+            try:
+                await narrow.execute_command("XRANGE", keys.ACCESS, entry["message_id"], entry["message_id"])  # type: ignore[no-untyped-call]  # redis-py: untyped
+            except ResponseTooLarge:
+                found.append(entry["message_id"])
+    finally:
+        await narrow.aclose()
+    return found
 
 
 async def clear_unless_stream(redis: Redis) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from qg_telemetry.events.base import Event, Level
 
 
-class RequestServed(Event, frozen=True, kw_only=True):
+class RequestServed(Event, frozen=True, kw_only=True, gc=False):
     """The one line of every data request that reached the application, refused ones included.
 
     `user` is `Principal.tag` or null; `endpoint` the endpoint's name or null when none matched; `path` as received;

@@ -28,7 +28,7 @@ class Visit:
     """Filled in by the gateway and the pipeline alone, as the request passes through them.
 
     `ended` is on `time.monotonic()`'s clock, in seconds, and so is `bound`, when its parameters were understood, 0
-    before; `sequence` its number in the access log, 0 before it is over.
+    before.
     """
 
     __slots__ = (
@@ -43,7 +43,6 @@ class Visit:
         "request",
         "route",
         "row_count",
-        "sequence",
         "status",
         "user",
     )
@@ -62,7 +61,6 @@ class Visit:
         self.aborted = False
         self.bound = 0.0
         self.ended = request.started
-        self.sequence = 0
 
     def served(self) -> RequestServed:
         """The one event of this request."""
@@ -90,14 +88,15 @@ class Visit:
             aborted=self.aborted,
         )
 
-    def recorded(self, served: RequestServed, wall_clock_ahead_s: float) -> AccessEvent:
-        """The same for the access log; `wall_clock_ahead_s` is what to add to the monotonic clock for Unix seconds.
+    def recorded(self, served: RequestServed, sequence: int, wall_clock_ahead_s: float) -> AccessEvent:
+        """The same for the access log, where it has the number `sequence`.
 
-        Every text is cut to its length, and the path is cleaned as in the log: callers put secrets there.
+        `wall_clock_ahead_s` is what to add to the monotonic clock for Unix seconds. Every text is cut to its length,
+        and the path is cleaned as in the log: callers put secrets there.
         """
         principal = self.principal
         return AccessEvent(
-            self.sequence,
+            sequence,
             self.ended + wall_clock_ahead_s,
             served.request_id,
             served.endpoint_id,

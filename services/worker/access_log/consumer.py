@@ -103,12 +103,12 @@ class Consumer:
         try:
             return await take()
         except ResponseTooLarge:
-            dropped = await self._stream.drop_oversized()
-            self._observe(
-                AccessBatchRefused(
-                    reason=BatchReason.TOO_LARGE.value, entries=dropped, detail="thrown away: too large to be kept"
+            if dropped := await self._stream.drop_oversized():
+                self._observe(
+                    AccessBatchRefused(
+                        reason=BatchReason.TOO_LARGE.value, entries=dropped, detail="thrown away: too large to be kept"
+                    )
                 )
-            )
             return []
 
     async def _store_some(self) -> None:

@@ -61,19 +61,17 @@ class EntryStream:
 
     async def settle(self, entries: list[StreamEntry]) -> None:
         """These entries are stored: take them out of the stream."""
-        try:
-            await reader.settle(self._redis, [entry.id for entry in entries])
-        except ResponseError as error:
-            # The stream is gone, and they with it.
-            await self._make_group_after(error)
+        await self._take_out([entry.id for entry in entries])
 
     async def drop_oversized(self) -> int:
         """After `ResponseTooLarge`: take out what is larger than any batch; how many entries that were."""
         try:
-            return await reader.drop_oversized(self._redis)
+            found = await reader.oversized(self._redis, self.consumer)
         except ResponseError as error:
             await self._make_group_after(error)
             return 0
+        await self._take_out(found)
+        return len(found)
 
     async def forget_consumers(self, *, also_this: bool = False) -> None:
         """Forget consumers that are silent and have nothing pending; `also_this` one when it has nothing pending."""
@@ -86,6 +84,13 @@ class EntryStream:
     async def backlog(self) -> Backlog:
         """What is in the stream now."""
         return await reader.backlog(self._redis)
+
+    async def _take_out(self, ids: list[bytes]) -> None:
+        try:
+            await reader.settle(self._redis, ids)
+        except ResponseError as error:
+            # The stream is gone, and they with it.
+            await self._make_group_after(error)
 
     async def _make_group_after(self, error: ResponseError) -> None:
         """The group begins with the first entry: what nodes sent while there was none is as good as the rest."""

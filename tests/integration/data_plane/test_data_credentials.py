@@ -103,16 +103,16 @@ def test_wrong_passwords_are_limited_per_user_and_address(node: NodeProcess, cre
 
 
 def test_unknown_users_cost_what_wrong_passwords_cost(node: NodeProcess, credentials: type[Credentials]) -> None:
-    def seconds(user: str, address: str) -> float:
-        started = time.monotonic()
+    def cpu_s(user: str, address: str) -> float:
+        """What the node works for it: what it lasts depends on whoever else has the machine."""
+        before = node.cpu_seconds()
         answer = node.get("with/password?n=1", Authorization=basic(user, "wrong"), X_Forwarded_For=address)
         assert answer.status_code == 401
-        return time.monotonic() - started
+        return node.cpu_seconds() - before
 
-    known = min(seconds(credentials.user, f"198.51.100.{10 + number}") for number in range(3))
-    unknown = min(seconds(f"nobody{number}", f"198.51.100.{20 + number}") for number in range(3))
-    assert known < 3 * unknown
-    assert unknown < 3 * known
+    known = min(cpu_s(credentials.user, f"198.51.100.{10 + number}") for number in range(3))
+    unknown = min(cpu_s(f"nobody{number}", f"198.51.100.{20 + number}") for number in range(3))
+    assert known == pytest.approx(unknown, rel=0.5)
 
 
 def test_others_are_served_while_wrong_keys_pour_in(node: NodeProcess, credentials: type[Credentials]) -> None:

@@ -67,7 +67,7 @@ class CurrentOnly:
 async def served(outcome: Answer | Exception, method: str = "GET") -> tuple[list[Message], list[Event]]:
     events: list[Event] = []
     messages: list[Message] = []
-    log = RequestLog(events.append)
+    log = RequestLog(events.extend)
     gateway = Gateway(
         cast(Pipeline, Outcome(outcome)),
         cast(Refresher, CurrentOnly()),

@@ -41,6 +41,27 @@ def test_a_path_from_outside_is_redacted() -> None:
     assert line["path"] == "/api/v1/data/[redacted]\\u009b31m"
 
 
+def test_requests_that_are_told_together_are_the_same_lines() -> None:
+    events = [served(request_id="a"), served(path=f"/api/{JWT}\n{{x"), served(user=None, duration_ms=1e-7)]
+    with written() as one_by_one, written() as together:
+        for event in events:
+            one_by_one.log.write(event)
+        together.log.write_all(events)
+        expected, found = one_by_one.lines(), together.lines()
+    assert len({line["at"] for line in found}) == 1
+    assert [line | {"at": ""} for line in found] == [line | {"at": ""} for line in expected]
+    assert list(found[1]) == list(expected[1])
+
+
+def test_one_odd_event_among_many_costs_no_line() -> None:
+    with written() as out:
+        out.log.write_all([served(), served(row_count=object()), served()])
+        assert [line.get("unwritable") is not None for line in out.lines()] == [False, True, False]
+    with written(Level.WARNING) as out:
+        out.log.write_all([served()])
+        assert out.lines() == []
+
+
 def test_levels_below_the_log_level_are_left_out() -> None:
     with written(Level.WARNING) as out:
         out.log.write(served())

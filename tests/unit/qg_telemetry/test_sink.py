@@ -152,3 +152,20 @@ def test_after_the_loop_has_ended_lines_are_still_written(pipe: Pipe) -> None:
     sink.put(b"outside\n")
     sink.close()
     assert pipe.drain() == b"inside\noutside\n"
+
+
+def test_lines_that_come_together_are_written_as_whole_lines(pipe: Pipe) -> None:
+    sink = LineSink(pipe.write_end)
+    lines = [b"%d " % number + b"x" * (number * 97 % 1_300) + b"\n" for number in range(60)]
+    lines.insert(30, b"y" * 9_000 + b"\n")
+    sink.put(b"".join(lines))
+    written = pipe.drain().splitlines(keepends=True)
+    assert written == lines
+
+
+def test_lines_that_come_together_are_dropped_and_counted_one_by_one(pipe: Pipe) -> None:
+    sink = LineSink(pipe.write_end, buffer_bytes_max=8 * len(LINE))
+    sink.put(LINE * 10)
+    found = pipe.drain()
+    assert found == LINE * (10 - sink.lines_dropped)
+    assert 0 < sink.lines_dropped < 10
