@@ -3,20 +3,17 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from qg_store.engine import CONNECT_TIMEOUT_S, asyncpg_url
 from qg_store.migrations import roles
-
-SCRIPTS = Path(__file__).parent / "migrations"
+from qg_store.revisions import SCRIPTS
 
 # Held for the transaction: two upgrades of one database take turns. The number is arbitrary, and ours.
 _LOCK = 0x71675F6D
@@ -38,24 +35,6 @@ def current(url: str) -> str | None:
     found: list[str | None] = []
     _run(url, lambda connection: found.append(_current(connection)), prepare=False)
     return found[0]
-
-
-def head() -> str:
-    """The newest revision this release knows."""
-    newest = ScriptDirectory(str(SCRIPTS)).get_current_head()
-    if newest is None:
-        raise RuntimeError("no migrations found")
-    return newest
-
-
-def is_known(revision: str) -> bool:
-    """Whether it is one of this release's."""
-    return any(known.revision == revision for known in ScriptDirectory(str(SCRIPTS)).walk_revisions())
-
-
-def is_newer(revision: str) -> bool:
-    """Whether a release after this one has made `revision`: ours count up in four digits."""
-    return len(revision) == len(head()) and revision.isascii() and revision.isdigit() and revision > head()
 
 
 def _alembic(connection: Connection) -> Config:

@@ -4,7 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from qg_store import migrate
+from qg_store import revisions
 
 _MEMBERSHIP = text(
     "SELECT current_user, EXISTS (SELECT FROM pg_roles WHERE rolname = :role AND pg_has_role(oid, 'MEMBER'))"
@@ -26,7 +26,7 @@ async def database_problem(session: AsyncSession, role: str) -> str | None:
         found = None
     if found is None:
         return "the database was never migrated: run `querygateway migrate`"
-    newest = migrate.head()
-    if found != newest and migrate.is_known(found):
+    newest = revisions.head()
+    if found != newest and revisions.is_known(found):
         return f"the database is at migration {found}, this release needs {newest}: run `querygateway migrate`"
     return None

@@ -69,14 +69,14 @@ def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     # Here and not above: the other subcommands, a data plane's among them, must not load what talks to Postgres.
     from sqlalchemy.exc import SQLAlchemyError
 
-    from qg_store import migrate
+    from qg_store import migrate, revisions
 
     try:
         before = migrate.current(settings.url)
-        if before is not None and migrate.is_newer(before):
+        if before is not None and revisions.is_newer(before):
             print(f"the database is at revision {before}, of a newer release than this one: left as it is")
             return 0
-        elif before is not None and not migrate.is_known(before):
+        elif before is not None and not revisions.is_known(before):
             print(
                 f"querygateway: the database is at revision {before}, which is none of ours: nothing was changed; "
                 "is MIGRATION_DATABASE_URL the gateway's database?",
@@ -87,7 +87,7 @@ def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     except (SQLAlchemyError, OSError, RuntimeError) as error:
         print(f"querygateway: the migration failed, nothing was changed: {clean(str(error))}", file=sys.stderr)
         return 1
-    after = migrate.head()
+    after = revisions.head()
     print(
         f"the database is at revision {after}" + (" (as it was)" if before == after else f" (was: {before or 'empty'})")
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from qg_store import migrate
+from qg_store import migrate, revisions
 
 TIMEOUT_S = 120.0
 
@@ -27,11 +27,11 @@ def run_migrate(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
 def test_an_empty_database_is_migrated_and_then_left_alone(postgres_database: str, tmp_path: Path) -> None:
     first = run_migrate({"MIGRATION_DATABASE_URL": postgres_database})
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout == f"the database is at revision {migrate.head()} (was: empty)\n"
+    assert first.stdout == f"the database is at revision {revisions.head()} (was: empty)\n"
     (tmp_path / "url").write_text(postgres_database + "\n")
     second = run_migrate({"MIGRATION_DATABASE_URL_FILE": str(tmp_path / "url")})
     assert (second.returncode, second.stderr) == (0, "")
-    assert second.stdout == f"the database is at revision {migrate.head()} (as it was)\n"
+    assert second.stdout == f"the database is at revision {revisions.head()} (as it was)\n"
 
 
 def test_two_at_once_take_turns(postgres_database: str) -> None:
@@ -40,7 +40,7 @@ def test_two_at_once_take_turns(postgres_database: str) -> None:
     both = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     outcomes = [process.communicate(timeout=TIMEOUT_S) for process in both]
     assert [process.returncode for process in both] == [0, 0], outcomes
-    assert migrate.current(postgres_database) == migrate.head()
+    assert migrate.current(postgres_database) == revisions.head()
 
 
 def test_a_wrong_password_fails_without_showing_it(postgres_database: str) -> None:
@@ -76,7 +76,7 @@ def stamp(url: str, revision: str) -> None:
 def test_tables_of_a_newer_release_are_left_alone(postgres_database: str) -> None:
     """A roll back of a release runs its migrations, too: it must not fail on what the newer one has added."""
     migrate.upgrade(postgres_database)
-    newer = f"{int(migrate.head()) + 1:04d}"
+    newer = f"{int(revisions.head()) + 1:04d}"
     stamp(postgres_database, newer)
     done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database})
     assert (done.returncode, done.stderr) == (0, "")

@@ -17,8 +17,8 @@ from qg_core import errors
 from qg_core.gateway_settings import GATEWAY_SETTINGS
 from qg_core.nodes import NodeState
 from qg_core.specs import ConnectionSpec, EndpointSpec
-from qg_store.migrate import SCRIPTS
 from qg_store.migrations import roles
+from qg_store.revisions import SCRIPTS
 from qg_telemetry.events import every_event
 from worker.settings import VARIABLES as WORKER
 

@@ -2,9 +2,9 @@
 
 import hashlib
 
-from qg_store import migrate
+from qg_store import revisions
 
-_VERSIONS = migrate.SCRIPTS / "versions"
+_VERSIONS = revisions.SCRIPTS / "versions"
 
 
 def test_every_migration_is_in_the_manifest_with_its_digest() -> None:
