@@ -46,12 +46,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def table_of(result: Result) -> str:
     """The result for people."""
-    lines = [
-        f"{'workload':<32}{'bare us':>10}{'ours us':>10}{'CPU ratio':>11}{'target':>8}{'bare 1/s':>11}{'ours 1/s':>11}",
-    ]
+    titles = ("bare us", "ours us", "CPU ratio", "target", "bare 1/s", "ours 1/s", "taken")
+    lines = [f"{'workload':<34}" + "".join(f"{title:>11}" for title in titles)]
     lines += [
-        f"{item.name:<32}{item.bare_cpu_us:>10.1f}{item.cpu_us:>10.1f}{item.cpu_ratio:>11.3f}{item.target:>8.2f}"
+        f"{item.name:<34}{item.bare_cpu_us:>11.1f}{item.cpu_us:>11.1f}{item.cpu_ratio:>11.3f}{item.target:>11.2f}"
         f"{item.bare_requests_per_s:>11.1f}{item.requests_per_s:>11.1f}"
+        f"{item.stolen_share:>11.0%}"
         for item in result.comparisons
     ]
     streaming = result.streaming
@@ -67,7 +67,7 @@ def table_of(result: Result) -> str:
 def main() -> int:
     """Run the benchmark; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12, help="rounds of A B B A per workload (default 12)")
+    parser.add_argument("--rounds", type=int, default=24, help="rounds of A B B A per workload (default 24)")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the requests per run (default 1)")
     parser.add_argument("--only", default="", help="only workloads whose name contains this")
     options = parser.parse_args()

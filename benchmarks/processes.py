@@ -1,6 +1,7 @@
 """Processes of a benchmark: what they cost, and the load generator in a process of its own."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,15 @@ def cpu_seconds(pid: int) -> float:
     The clock that `clock_getcpuclockid(3)` names; /proc/PID/stat has the same sum in steps of 10 ms.
     """
     return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)
+
+
+def stolen_seconds() -> float:
+    """CPU time that the host has taken from this machine's processors since boot, in steps of 10 ms (proc(5), steal).
+
+    What a process is charged for grows with it: it finds its caches emptied when it goes on.
+    """
+    with Path("/proc/stat").open(encoding="ascii") as file:
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 class Memory:

@@ -49,7 +49,7 @@ class Log:
         if level < self.level:
             return
         try:
-            body = _encode_lines([self._cleaned(event) for event in events])
+            body = _encode_lines([self._cleaned(event) for event in events] if self._texts_of(events[0]) else events)
         except (TypeError, ValueError):  # one of them breaks its declaration
             for event in events:
                 self.write(event)
@@ -72,12 +72,8 @@ class Log:
         return b"%b%b\n" % (self._head(level), body[1:])
 
     def _cleaned(self, event: Event) -> Event:
-        event_type = type(event)
-        texts = self._texts.get(event_type)
-        if texts is None:
-            texts = self._texts[event_type] = texts_of(event_type)
         changed: dict[str, object] | None = None
-        for name in texts:
+        for name in self._texts_of(event):
             value = getattr(event, name)
             if type(value) is str:
                 cleaned: object = clean(value)
@@ -89,6 +85,13 @@ class Log:
                 changed = changed or {}
                 changed[name] = cleaned
         return event if changed is None else replace(event, **changed)
+
+    def _texts_of(self, event: Event) -> tuple[str, ...]:
+        event_type = type(event)
+        texts = self._texts.get(event_type)
+        if texts is None:
+            texts = self._texts[event_type] = texts_of(event_type)
+        return texts
 
     def _now(self) -> bytes:
         now = time.time()

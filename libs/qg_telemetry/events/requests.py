@@ -10,12 +10,13 @@ from qg_telemetry.events.base import Event, Level
 class RequestServed(Event, frozen=True, kw_only=True, gc=False):
     """The one line of every data request that reached the application, refused ones included.
 
-    `user` is `Principal.tag` or null; `endpoint` the endpoint's name or null when none matched; `path` as received;
-    `outcome` one of ok, refused, failed, aborted; `error_code` the code of the problem document; `ora_code` what the
-    database said (`ORA-00942`), which only the log may show. `trace_id` is there when the request was traced.
+    `user` is `Principal.tag` or null; `endpoint` the endpoint's name or null when none matched; `path` as received, but
+    cleaned; `outcome` one of ok, refused, failed, aborted; `error_code` the code of the problem document; `ora_code`
+    what the database said (`ORA-00942`), which only the log may show. `trace_id` is there when the request was traced.
     """
 
-    texts: ClassVar[tuple[str, ...] | None] = ("path",)
+    texts: ClassVar[tuple[str, ...] | None] = ()
+    """The path alone holds anything, and is cleaned where it comes in: it goes to more places than the log."""
 
     request_id: str
     user: str | None

@@ -1,11 +1,18 @@
 """One endpoint of one catalog, ready to be served: everything a request needs, nothing to look up any more."""
 
 from data_plane.catalogs.shapes import AnswerShape
+from qg_core.access_events import PATH_LENGTH_MAX
 from qg_core.binding import Binder
 from qg_core.specs import EndpointSpec
 from qg_oracle.statements import Statement
 from qg_oracle.targets import ConnectionTarget
 from qg_security.authenticators import Authenticator
+from qg_telemetry.redaction import clean
+
+
+def shown_path(raw_path: bytes) -> str:
+    """A path as the log, the access log and traces show it: callers put secrets there."""
+    return clean(raw_path[:PATH_LENGTH_MAX].decode("latin-1"))[:PATH_LENGTH_MAX]
 
 
 class Route:
@@ -24,6 +31,7 @@ class Route:
         "producer",
         "public",
         "shape",
+        "shown_path",
         "statement",
         "target",
         "timeout_ms",
@@ -46,6 +54,7 @@ class Route:
     ) -> None:
         self.endpoint = endpoint
         self.path = path
+        self.shown_path = shown_path(path)
         self.binder = binder
         self.statement = statement
         self.shape = shape

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from data_plane.requests.visit import Visit
 from qg_core.specs import DataStrategy
 from qg_telemetry.events import RequestServed
-from qg_telemetry.redaction import clean
 from qg_telemetry.traces import Attribute, Kind, Traces, Work, known_method, request_name
 
 UNMATCHED = "/api/v1/data"
@@ -27,7 +26,7 @@ class RequestTraces:
         request = visit.request
         began, ended = request.started + wall_clock_ahead_s, visit.ended + wall_clock_ahead_s
         route = visit.route
-        path = clean(served.path)
+        path = served.path
         attributes: dict[str, Attribute] = {
             "http.request.method": known_method(served.method),
             "url.path": path,

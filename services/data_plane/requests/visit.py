@@ -1,11 +1,10 @@
 """What is known about one request so far; the request line is written from it, however the request ends."""
 
 from data_plane.catalogs.catalog import Catalog
-from data_plane.catalogs.route import Route
+from data_plane.catalogs.route import Route, shown_path
 from data_plane.requests.request import Request
 from qg_core.access_events import (
     METHOD_LENGTH_MAX,
-    PATH_LENGTH_MAX,
     PRINCIPAL_LENGTH_MAX,
     REMOTE_IP_LENGTH_MAX,
     AccessEvent,
@@ -13,7 +12,6 @@ from qg_core.access_events import (
 from qg_core.errors import GatewayError
 from qg_security.principals import Principal
 from qg_telemetry.events import RequestServed
-from qg_telemetry.redaction import clean
 
 OUTCOME_OK = "ok"
 OUTCOME_REFUSED = "refused"
@@ -74,7 +72,7 @@ class Visit:
             endpoint=None if route is None else route.endpoint.name,
             endpoint_id=None if route is None else route.endpoint.id,
             method=request.method[:METHOD_LENGTH_MAX],
-            path=request.raw_path[:PATH_LENGTH_MAX].decode("latin-1"),
+            path=shown_path(request.raw_path) if route is None else route.shown_path,
             client_ip=self.client_ip,
             status=self.status,
             duration_ms=round((self.ended - request.started) * 1000, 3),
@@ -91,8 +89,7 @@ class Visit:
     def recorded(self, served: RequestServed, sequence: int, wall_clock_ahead_s: float) -> AccessEvent:
         """The same for the access log, where it has the number `sequence`.
 
-        `wall_clock_ahead_s` is what to add to the monotonic clock for Unix seconds. Every text is cut to its length,
-        and the path is cleaned as in the log: callers put secrets there.
+        `wall_clock_ahead_s` is what to add to the monotonic clock for Unix seconds. Every text is cut to its length.
         """
         principal = self.principal
         return AccessEvent(
@@ -100,7 +97,7 @@ class Visit:
             self.ended + wall_clock_ahead_s,
             served.request_id,
             served.endpoint_id,
-            clean(served.path)[:PATH_LENGTH_MAX],
+            served.path,
             served.method,
             None if served.user is None else served.user[:PRINCIPAL_LENGTH_MAX],
             served.auth_method_id,

@@ -1,7 +1,9 @@
 """A whole control plane in the test's own event loop, on real Postgres and Redis, called as HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import bcrypt
 import httpx
@@ -40,26 +42,50 @@ class Plane(msgspec.Struct):
     """Signed in with role admin."""
 
 
+ResultT = TypeVar("ResultT")
 MakePlane = Callable[..., Awaitable[Plane]]
 
 
-class LateChecker(SqlChecker):
-    """Starts its one process with the first statement: most tests have none, and a start costs half a second."""
+class SharedChecker(SqlChecker):
+    """One process for all tests of a test worker, on an event loop of its own: a start costs half a second."""
 
     def __init__(self) -> None:
         super().__init__(processes=1)
-        self._starting = asyncio.Lock()
+        self._own_loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._own_loop.run_forever, name="shared-checker", daemon=True)
         self._started = False
 
     async def start(self) -> None:
-        """Nothing yet."""
+        """Nothing yet: most tests have no statement."""
+
+    async def stop(self) -> None:
+        """Nothing: the next test may have one."""
 
     async def check(self, sql_text: str, allowed_functions: frozenset[str] = frozenset()) -> SqlFacts:
-        async with self._starting:
-            if not self._started:
-                await super().start()
-                self._started = True
-        return await super().check(sql_text, allowed_functions)
+        if not self._started:
+            self._started = True
+            self._thread.start()
+            await self._run(super().start())
+        return await self._run(super().check(sql_text, allowed_functions))
+
+    def end(self) -> None:
+        """After the last test."""
+        if self._started:
+            asyncio.run_coroutine_threadsafe(super().stop(), self._own_loop).result(10)
+            self._own_loop.call_soon_threadsafe(self._own_loop.stop)
+            self._thread.join(10)
+        self._own_loop.close()
+
+    async def _run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._own_loop))
+
+
+@pytest.fixture(scope="session")
+def shared_checker() -> Iterator[SharedChecker]:
+    """What checks the statements of every control plane that runs in a test's own process."""
+    checker = SharedChecker()
+    yield checker
+    checker.end()
 
 
 def environment(store_urls: StoreUrls, redis_url: str) -> dict[str, str]:
@@ -103,7 +129,7 @@ async def add_admin(plane: Plane, username: str, role: str) -> None:
 
 
 @pytest.fixture
-async def make_plane(store_urls: StoreUrls, redis_url: str) -> AsyncIterator[MakePlane]:
+async def make_plane(store_urls: StoreUrls, redis_url: str, shared_checker: SharedChecker) -> AsyncIterator[MakePlane]:
     """`make_plane(log, **environment)`: further control planes on the same database and Redis."""
     base = environment(store_urls, redis_url)
     planes: list[Plane] = []
@@ -111,7 +137,7 @@ async def make_plane(store_urls: StoreUrls, redis_url: str) -> AsyncIterator[Mak
     async def make(log: Log | None = None, **changes: str) -> Plane:
         environ = {**base, **changes}
         events: list[Event] = []
-        control_plane = create_app(settings_from(environ), events.append, checker=LateChecker(), log=log)
+        control_plane = create_app(settings_from(environ), events.append, checker=shared_checker, log=log)
         plane = Plane(control_plane, events, environ, client_of(control_plane), client_of(control_plane))
         planes.append(plane)
         await control_plane.start()

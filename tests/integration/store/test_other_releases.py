@@ -4,14 +4,14 @@ import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 
-from qg_store import migrate
+from qg_store import migrate, revisions
 from qg_store.migrations.roles import APP, WORKER
 from tests.fixtures.store import StoreUrls
 from tests.integration.store.fitness import problem
 
 
 async def test_on_older_tables_a_service_asks_for_the_migration(store_urls: StoreUrls) -> None:
-    newest = ScriptDirectory(str(migrate.SCRIPTS)).get_revision("head")
+    newest = ScriptDirectory(str(revisions.SCRIPTS)).get_revision("head")
     assert newest is not None
     migrate.downgrade(store_urls.superuser, str(newest.down_revision))
     for url, role in ((store_urls.app, APP), (store_urls.worker, WORKER)):

@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 
 from data_plane.requests.request import HEADERS_BYTES_MAX, TARGET_BYTES_MAX, Request
+from data_plane.requests.visit import Visit
+from qg_core.access_events import PATH_LENGTH_MAX
 from qg_core.errors import BodyTooLarge, HeadersTooLarge, TargetTooLong
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJlcnAifQ.c2lnbmF0dXJl"
 
 
 def request(**fields: Any) -> Request:
@@ -63,3 +67,16 @@ def test_a_body_is_refused(headers: list[tuple[bytes, bytes]]) -> None:
 
 def test_an_empty_body_is_none() -> None:
     request(headers=[(b"content-length", b"0")]).check_limits()
+
+
+def test_a_path_from_outside_is_shown_without_secrets_and_controls() -> None:
+    visit = Visit(request(raw_path=f"/api/v1/data/{JWT}\x9b31m".encode("latin-1")), "192.0.2.1")
+    served = visit.served()
+    assert served.path == "/api/v1/data/[redacted]\\u009b31m"
+    assert visit.recorded(served, 1, 0.0).path == served.path
+
+
+def test_no_path_is_shown_longer_than_the_access_log_takes() -> None:
+    for raw_path in (b"/" + b"x" * 8_000, b"/" + b"\x9b" * 600):
+        served = Visit(request(raw_path=raw_path), "192.0.2.1").served()
+        assert len(served.path) == PATH_LENGTH_MAX

