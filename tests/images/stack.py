@@ -39,7 +39,7 @@ class Stack:
             "STANDIN_IMAGE": standin_image,
             "SECRETS_DIR": str(self.secrets),
             # Apart from a stack that somebody runs on this machine, and from other runs of these tests.
-            "EDGE_PREFIX": f"172.31.{os.getpid() % 200 + 20}",
+            "EDGE_PREFIX": f"172.16.{os.getpid() % 200 + 20}",
             "DATA_PORT": str(self.data_port),
             "ADMIN_PORT": str(self.admin_port),
             "DEMO_SCALE": "0.05",
