@@ -11,6 +11,9 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 STAMP := $(VENV)/installed$(subst /,-,$(CURDIR))
 PYTEST_WORKERS ?= 4
 
+# Compiled modules are kept, also where the shell's environment says otherwise (containers often do): a control plane
+# that compiles everything at each start takes three times as long, and the tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 

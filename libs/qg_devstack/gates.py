@@ -2,14 +2,18 @@
 
 `python -m qg_devstack.gates [--workers N] [gate ...]`; without names every gate runs, and a failure does not stop the
 ones after it, so that one run shows everything. Exit status 1 when any gate failed.
+
+Gates of one process each run beside each other; the test runs, which take all processors, one after the other.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,12 +23,16 @@ _CHECKED = ("libs", "services", "tests", "benchmarks", "supply_chain", "helm")
 
 @dataclass(frozen=True)
 class Gate:
-    """One check: `command` runs in the clone's root; `counts_tests` when it is a pytest run."""
+    """One check: `command` runs in the clone's root.
+
+    `counts_tests` when it is a run of tests, which takes every core; `quiet` when only its failures are worth showing.
+    """
 
     name: str
     purpose: str
     command: tuple[str, ...]
     counts_tests: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Outcome:
 
 
 def gates(root: Path, workers: int) -> list[Gate]:
-    """All gates in the order in which they run: the quick ones first."""
+    """All gates in the order in which they begin: the quick ones first."""
     tools = Path(sys.executable).parent
     checked = tuple(name for name in _CHECKED if (root / name).is_dir())
     # By file: what a file prepares once is prepared once. In the order of tests/conftest.py: the slowest files first.
@@ -48,6 +56,13 @@ def gates(root: Path, workers: int) -> list[Gate]:
         Gate("format", "ruff format --check", (str(tools / "ruff"), "format", "--check", ".")),
         Gate("types", "mypy --strict", (str(tools / "mypy"), *checked)),
         Gate("imports", "import-linter contracts", (str(tools / "lint-imports"), "--no-logo")),
+        # Else every test process would compile all of them for itself.
+        Gate(
+            "collect",
+            "every test module can be imported",
+            (str(tools / "pytest"), "--collect-only", "-qq", "tests"),
+            quiet=True,
+        ),
         Gate(
             "tests",
             "unit and integration tests, real servers",
@@ -66,7 +81,7 @@ def gates(root: Path, workers: int) -> list[Gate]:
 
 def run(gate: Gate, root: Path) -> Outcome:
     """Run one gate with its output shown as it comes."""
-    print(f"\n=== {gate.name}: {gate.purpose} ===", flush=True)
+    print(title(gate), flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory, "junit.xml")
@@ -74,6 +89,25 @@ def run(gate: Gate, root: Path) -> Outcome:
         status = subprocess.run([*gate.command, *extra], cwd=root, check=False).returncode
         tests = count_tests(report) if report.exists() else {}
     return Outcome(gate, status, time.monotonic() - started, tests)
+
+
+def run_beside(gates: Sequence[Gate], root: Path) -> list[Outcome]:
+    """Run gates at the same time; what each says is shown when it ends."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        return list(pool.map(lambda gate: _run_quietly(gate, root), gates))
+
+
+def _run_quietly(gate: Gate, root: Path) -> Outcome:
+    started = time.monotonic()
+    ended = subprocess.run(gate.command, cwd=root, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = "" if gate.quiet and ended.returncode == 0 else ended.stdout.decode(errors="replace")
+    print(f"{title(gate)}\n{said}", end="", flush=True)
+    return Outcome(gate, ended.returncode, time.monotonic() - started, {})
+
+
+def title(gate: Gate) -> str:
+    """The line above what a gate says."""
+    return f"\n=== {gate.name}: {gate.purpose} ==="
 
 
 def count_tests(report: Path) -> dict[str, int]:
@@ -119,7 +153,8 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := set(options.names) - set(known):
         parser.error(f"no such gate: {', '.join(sorted(unknown))}")
     chosen = [gate for gate in gates(root, options.workers) if not options.names or gate.name in options.names]
-    outcomes = [run(gate, root) for gate in chosen]
+    outcomes = run_beside([gate for gate in chosen if not gate.counts_tests], root)
+    outcomes += [run(gate, root) for gate in chosen if gate.counts_tests]
     if len(outcomes) > 1:
         print(summary(outcomes), flush=True)
     return 1 if any(outcome.status for outcome in outcomes) else 0

@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
-from qg_devstack.gates import Gate, Outcome, count_tests, gates, run, summary
+import pytest
+
+from qg_devstack.gates import Gate, Outcome, count_tests, gates, run, run_beside, summary
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -34,6 +36,14 @@ def test_the_last_line_sums_all_runs() -> None:
 def test_a_gate_keeps_the_status_of_its_command(tmp_path: Path) -> None:
     assert run(gate(0), tmp_path).status == 0
     assert run(gate(3), tmp_path).status == 3
+
+
+def test_gates_beside_each_other_keep_their_order_and_their_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = run_beside([gate(0), gate(3), gate(0)], tmp_path)
+    assert [outcome.status for outcome in outcomes] == [0, 3, 0]
+    assert capsys.readouterr().out.count("=== sample: a sample ===") == 3
 
 
 def test_every_test_folder_is_run_once() -> None:
