@@ -16,6 +16,7 @@ from qg_devstack.identities import Identity
 
 from . import binaries, process
 from .errors import ServerFailed
+from .memory_place import memory_place
 from .ports import LOOPBACK, free_port
 from .run_as import RunAs, reachable_root, unprivileged_user
 
@@ -51,9 +52,9 @@ class PostgresOptions:
 class PostgresServer:
     """One cluster in a directory of its own; `start` and `stop` may be called again and again, the rows stay.
 
-    `port` 0 takes a free one. `directory` holds the cluster and the log; for root it holds only the log, and the
-    cluster lies in `cluster`, under /tmp, owned by the user that Postgres runs as. Call `remove` at the end. `logs`
-    takes the log elsewhere.
+    `port` 0 takes a free one. `directory` holds the cluster and the log. Without `fsync` the cluster lies in memory
+    where there is room, and for root under /tmp, owned by the user that Postgres runs as: `cluster` says where. Call
+    `remove` at the end. `logs` takes the log elsewhere.
     """
 
     name = "Postgres"
@@ -113,23 +114,26 @@ class PostgresServer:
         """Stop and delete the cluster."""
         if self._process is not None:
             process.stop(self._process, (signal.SIGQUIT,), grace_s=_STOP_GRACE_S)
-        shutil.rmtree(self.cluster.parent if self._run_as else self.cluster, ignore_errors=True)
+        apart = self.cluster.parent != self._directory
+        shutil.rmtree(self.cluster.parent if apart else self.cluster, ignore_errors=True)
 
     def poll(self) -> int | None:
         """The exit status, None while it runs."""
         return None if self._process is None else self._process.poll()
 
     def _make_cluster_directory(self) -> Path:
-        if self._run_as is None:
+        memory = None if self._options.fsync else memory_place()
+        if self._run_as is None and memory is None:
             return self._directory / "postgres"
-        place = reachable_root(lasting=False)
+        place = memory or reachable_root(lasting=False)
         _sweep(place)
         prefix = f"{_CLUSTER_PREFIX}{Identity.of(os.getpid()).text}-"
         outer = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         outer.chmod(0o711)
         cluster = outer / "cluster"
         cluster.mkdir(mode=0o700)
-        os.chown(cluster, self._run_as.uid, self._run_as.gid)
+        if self._run_as is not None:
+            os.chown(cluster, self._run_as.uid, self._run_as.gid)
         return cluster
 
     def _initialise(self) -> None:

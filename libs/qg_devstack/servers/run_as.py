@@ -44,12 +44,13 @@ def reachable_root(*, lasting: bool) -> Path:
     """
     first, second = ("/var/tmp", "/tmp") if lasting else ("/tmp", "/var/tmp")  # noqa: S108 - checked below
     for candidate in (Path(tempfile.gettempdir()), Path(first), Path(second)):
-        if candidate.is_dir() and not _why_unsuitable(candidate.resolve()):
+        if candidate.is_dir() and not why_unsuitable(candidate.resolve()):
             return candidate.resolve()
     raise UnsafePlace(f"neither {tempfile.gettempdir()} nor /tmp nor /var/tmp can be reached by other users")
 
 
-def _why_unsuitable(place: Path) -> str | None:
+def why_unsuitable(place: Path) -> str | None:
+    """Why other users can't reach a directory, or could replace what we make there; null when neither is so."""
     for directory in (place, *place.parents):
         status = directory.stat()
         if status.st_uid not in (0, os.geteuid()):
