@@ -74,7 +74,7 @@ e2e: $(STAMP) ## Tests with real service processes
 .PHONY: storm
 storm: $(STAMP) ## Faults at full length: two minutes of schedules, 30 s without Postgres, keys rotated under load, what `make test` leaves out
 	@STORM_SECONDS=120 OUTAGE_SECONDS=30 ACCESS_REQUESTS=20000 \
-		$(VENV)/bin/pytest tests/e2e -k "worker or access_rows or key_rotation or own_servers" -s
+		$(VENV)/bin/pytest tests/e2e -k "worker or access_rows or key_rotation or own_servers or dev_stack" -s
 	@LARGE_ROWS=500000 $(VENV)/bin/pytest tests/unit tests/integration -m long
 	@LARGE_ROWS=500000 $(VENV)/bin/pytest tests/integration/worker/test_worker_large.py
 	@FUZZ_EXAMPLES=30 $(VENV)/bin/pytest tests/integration/control_plane/test_schemathesis.py

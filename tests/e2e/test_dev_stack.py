@@ -100,6 +100,7 @@ def test_ctrl_c_stops_everything_in_order(shared_stack: Stack) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.long  # starts a whole stack only to kill it
 def test_a_death_is_reported_and_a_killed_stack_leaves_nothing(stack: Stack) -> None:
     second = stack.again("up")
     assert second.returncode == 1

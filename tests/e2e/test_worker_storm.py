@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(420)]
 
-_SECONDS = float(os.environ.get("STORM_SECONDS", "27"))
+_SECONDS = float(os.environ.get("STORM_SECONDS", "20"))
 _SCHEDULES = 40
 _INTERVAL_S = 10
 _LIVE_MAX = 3

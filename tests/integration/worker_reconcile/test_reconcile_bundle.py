@@ -31,7 +31,14 @@ async def published(rig: Rig) -> Endpoint:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("point", [FaultPoint.AFTER_COMMIT, FaultPoint.AFTER_DELTAS, FaultPoint.AFTER_HEAD])
+@pytest.mark.parametrize(
+    "point",
+    [
+        FaultPoint.AFTER_COMMIT,
+        pytest.param(FaultPoint.AFTER_DELTAS, marks=pytest.mark.long),
+        pytest.param(FaultPoint.AFTER_HEAD, marks=pytest.mark.long),
+    ],
+)
 async def test_what_a_killed_control_plane_committed_is_activated(
     rig: Rig, backstop: Backstop, store_urls: StoreUrls, redis_url: str, tmp_path: Path, point: FaultPoint
 ) -> None:
