@@ -81,7 +81,7 @@ def gates(root: Path, workers: int) -> list[Gate]:
 
 def run(gate: Gate, root: Path) -> Outcome:
     """Run one gate with its output shown as it comes."""
-    print(title(gate), flush=True)
+    print(_title(gate), flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory, "junit.xml")
@@ -101,12 +101,11 @@ def _run_quietly(gate: Gate, root: Path) -> Outcome:
     started = time.monotonic()
     ended = subprocess.run(gate.command, cwd=root, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = "" if gate.quiet and ended.returncode == 0 else ended.stdout.decode(errors="replace")
-    print(f"{title(gate)}\n{said}", end="", flush=True)
+    print(f"{_title(gate)}\n{said}", end="", flush=True)
     return Outcome(gate, ended.returncode, time.monotonic() - started, {})
 
 
-def title(gate: Gate) -> str:
-    """The line above what a gate says."""
+def _title(gate: Gate) -> str:
     return f"\n=== {gate.name}: {gate.purpose} ==="
 
 

@@ -1,7 +1,7 @@
 """Requests that are over: what is said of each is made at once, and said a few milliseconds later, many at a time.
 
 Made at once, so that nothing of a request outlives it: memory that the next one takes over is still in the processor's
-caches. Said together: encoding, redacting and writing one line alone costs three times as much. Events wait for at most
+caches. Said together: encoding and writing one line alone costs twice as much. Events wait for at most
 `DELAY_S`; a killed process loses no more than the log's own buffer does.
 """
 
@@ -44,6 +44,9 @@ class RequestLog:
 
     def add(self, visit: Visit) -> None:
         """Take a request that is over (`visit.ended` is set)."""
+        recorder = self._recorder
+        # First: whatever happens below, the request no longer counts as running.
+        sequence = 0 if recorder is None else recorder.end()
         waiting = self._served
         if not waiting:
             self._wall_clock_ahead_s = time.time() - time.monotonic()
@@ -52,8 +55,8 @@ class RequestLog:
         if self._traces is not None:
             served = _traced(self._traces, visit, served, self._wall_clock_ahead_s)
         waiting.append(served)
-        if self._recorder is not None:
-            self._recorded.append(visit.recorded(served, self._recorder.end(), self._wall_clock_ahead_s))
+        if recorder is not None:
+            self._recorded.append(visit.recorded(served, sequence, self._wall_clock_ahead_s))
         if len(waiting) >= WAITING_MAX:
             self.flush()
 
