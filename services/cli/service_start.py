@@ -4,8 +4,10 @@ A service's modules are imported only when it is started: a data plane must not 
 """
 
 import argparse
+import gc
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import cast
 
 from cli.subcommands import Run, Subcommands, add_subcommand
@@ -86,7 +88,21 @@ def add_worker(subcommands: Subcommands) -> None:
 
 def _starter(package: str) -> Run:
     def start(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
-        service = import_module(f"{package}.__main__")
+        service = _load(f"{package}.__main__")
         return cast(Callable[[Mapping[str, str]], int], service.run)(environ)
 
     return start
+
+
+def _load(name: str) -> ModuleType:
+    """Import a service without the cycle collector, and leave what was loaded out of its later rounds.
+
+    Modules stay as long as the process. The collector looks at all of them again and again while more are loaded:
+    a fifth of the time that a service takes to start.
+    """
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
