@@ -77,7 +77,10 @@ class _Child:
 
 
 class SqlChecker:
-    """A small pool of parsing processes. One per control plane; `start` before use, `stop` after."""
+    """A small pool of parsing processes. One per control plane; `start` before use, `stop` after.
+
+    It begins with one process; each further one, up to `processes`, is started when a check finds none free.
+    """
 
     def __init__(
         self,
@@ -87,13 +90,14 @@ class SqlChecker:
         time_limit_ms: int = TIME_LIMIT_MS,
         wait_limit_ms: int = WAIT_LIMIT_MS,
     ) -> None:
-        self._processes = processes
+        self._processes_max = processes
+        self._places = 0
         self._waiting_max = waiting_max
         self._time_limit_s = time_limit_ms / 1_000
         self._wait_limit_s = wait_limit_ms / 1_000
         self._free: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
         self._children: set[_Child] = set()
-        self._restarts: set[asyncio.Task[None]] = set()
+        self._starts: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._stopped = True
 
@@ -103,11 +107,11 @@ class SqlChecker:
         return tuple(child.process.pid for child in self._children)
 
     async def start(self) -> None:
-        """Start every process; returns when all are ready. Raises OSError or TimeoutError."""
+        """Start the first process; returns when it is ready. Raises OSError or TimeoutError."""
         self._stopped = False
+        self._places = 1
         try:
-            for child in await asyncio.gather(*(self._spawn() for _ in range(self._processes))):
-                self._free.put_nowait(child)
+            self._free.put_nowait(await self._spawn())
         except BaseException:
             await self.stop()
             raise
@@ -115,9 +119,9 @@ class SqlChecker:
     async def stop(self) -> None:
         """End every process. Checks under way fail with SqlCheckBusy."""
         self._stopped = True
-        for restart in self._restarts:
-            restart.cancel()
-        await asyncio.gather(*self._restarts, return_exceptions=True)
+        for start in self._starts:
+            start.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
         await asyncio.gather(*(child.end() for child in tuple(self._children)))
         self._children.clear()
         self._free = asyncio.LifoQueue()
@@ -155,12 +159,15 @@ class SqlChecker:
             if isinstance(answer, (Accepted, Refused)) and not self._stopped:
                 self._free.put_nowait(child)
             else:
-                self._replace(child)
+                self._fill(child)
         return answer
 
     async def _take(self) -> _Child:
         if self._stopped or self._waiting >= self._waiting_max:
             raise SqlCheckBusy
+        if self._free.empty() and self._places < self._processes_max:
+            self._places += 1
+            self._fill(None)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._wait_limit_s):
@@ -192,14 +199,16 @@ class SqlChecker:
             raise
         return child
 
-    def _replace(self, child: _Child) -> None:
-        restart = asyncio.create_task(self._restart(child), name="sql-check-restart")
-        self._restarts.add(restart)
-        restart.add_done_callback(self._restarts.discard)
+    def _fill(self, lost: _Child | None) -> None:
+        """Start a process in the background: in the place of `lost`, or in a new one."""
+        start = asyncio.create_task(self._start_one(lost), name="sql-check-start")
+        self._starts.add(start)
+        start.add_done_callback(self._starts.discard)
 
-    async def _restart(self, child: _Child) -> None:
-        await child.end()
-        self._children.discard(child)
+    async def _start_one(self, lost: _Child | None) -> None:
+        if lost is not None:
+            await lost.end()
+            self._children.discard(lost)
         while not self._stopped:
             try:
                 self._free.put_nowait(await self._spawn())
