@@ -12,4 +12,4 @@ def request_id_from(received: bytes | None) -> str:
     """The caller's `X-Request-ID` when it is `[A-Za-z0-9._:-]{1,64}`, else a new one of 128 random bits in hex."""
     if received is not None and _WELL_FORMED.match(received):
         return received.decode("ascii")
-    return f"{_numbers.getrandbits(128):032x}"
+    return _numbers.getrandbits(128).to_bytes(16).hex()

@@ -11,7 +11,7 @@ from qg_oracle.columns import DescribingCursor, column_of
 from qg_oracle.deadlines import Deadline
 from qg_oracle.errors import Failure, FailureKind, classify, to_gateway_error
 from qg_oracle.events import AbandonedCallEnded, CallAbandoned, CallRetried
-from qg_oracle.fetching import close_cursor, columns_of, open_cursor, run
+from qg_oracle.fetching import close_cursor, columns_of, declare_binds, open_cursor
 from qg_oracle.leases import Lease
 from qg_oracle.output import Output
 from qg_oracle.pool import Pool
@@ -148,6 +148,7 @@ class Call:
     async def describe(self) -> bytes | None:
         """Let the database parse the statement; fills the output's columns and `bind_names`."""
         session = await self._acquire()
+        session.show_nobody()
         cursor = self._cursor = DescribingCursor(session.connection)
         await cursor.parse(self.statement.sql)
         self.output.columns = tuple(column_of(metadata) for metadata in cursor.description or ())
@@ -162,11 +163,13 @@ class Call:
 
     async def _start(self, session: Session) -> bytes:
         statement = self.statement
-        asked = min(statement.first_rows, statement.rows_max + 1)
+        asked = statement.first_rows
         cursor = self._cursor = open_cursor(session, statement, self._tags, asked)
-        await run(cursor, statement.sql, self._binds)
+        declare_binds(cursor, self._binds)
+        await cursor.execute(statement.sql, self._binds)
         self.output.shape(columns_of(session, cursor, statement.sql))
-        asked = cursor.arraysize = min(asked, cursor.prefetchrows)  # less when LOB columns turned up
+        if cursor.prefetchrows < asked:  # LOB columns turned up
+            asked = cursor.arraysize = cursor.prefetchrows
         return self._encode(await cursor.fetchmany(asked), asked)
 
     def _encode(self, rows: list[Any], asked: int) -> bytes:

@@ -15,7 +15,7 @@ from qg_oracle.columns import Column
 from qg_oracle.deadlines import Deadline
 from qg_oracle.errors import Failure, FailureKind, to_gateway_error, to_preview_error
 from qg_oracle.pool import Pool
-from qg_oracle.statements import Statement, Tags
+from qg_oracle.statements import NO_TAGS, Statement, Tags
 
 __all__ = ["CallCancelled", "CancelSignal", "ResultStream", "execute"]
 
@@ -100,7 +100,7 @@ async def execute(
 async def describe_in_call(pool: Pool, statement: Statement, deadline: Deadline) -> Call:
     """A finished call that only let the database parse the statement."""
     statement.enter()
-    call = Call(pool, statement, {}, Tags("", "describe", ""), deadline, explain=to_preview_error)
+    call = Call(pool, statement, {}, NO_TAGS, deadline, explain=to_preview_error)
     await _owned(call, call.describe())
     return call
 

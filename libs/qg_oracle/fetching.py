@@ -1,4 +1,4 @@
-"""The driver's part of a call: run the statement on a session, know its columns, let go of its cursor."""
+"""The driver's part of a call: a cursor for the statement, its binds, its columns, its end."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,23 +14,19 @@ from qg_oracle.statements import Statement, Tags
 
 def open_cursor(session: Session, statement: Statement, tags: Tags, rows: int) -> DescribingCursor:
     """A cursor that will ask for `rows` rows at first, on a session that shows `tags` from its next round trip on."""
-    connection = session.connection
-    connection.client_identifier = tags.client_identifier
-    connection.module = tags.module
-    connection.action = tags.action
-    cursor = DescribingCursor(connection)
+    session.show(tags)
+    cursor = DescribingCursor(session.connection)
     cursor.prefetchrows = cursor.arraysize = rows
     cursor.outputtypehandler = statement.handler
     return cursor
 
 
-async def run(cursor: DescribingCursor, sql: str, binds: Mapping[str, Any]) -> None:
-    """Execute; the first rows come along."""
+def declare_binds(cursor: DescribingCursor, binds: Mapping[str, Any]) -> None:
+    """Say of which type a value is, where the driver would choose one that loses something."""
     for name, value in binds.items():
         if type(value) is datetime and value.microsecond:
             # A datetime goes as DATE, which keeps indexes on DATE columns of use but would drop the fraction.
             cursor.setinputsizes(**{name: oracledb.DB_TYPE_TIMESTAMP})
-    await cursor.execute(sql, binds)
 
 
 def columns_of(session: Session, cursor: DescribingCursor, sql: str) -> tuple[Column, ...]:

@@ -78,6 +78,7 @@ class Lease:
     async def _prove(self, session: Session) -> bool:
         """Whether the session answers; one that doesn't is given up."""
         try:
+            session.show_nobody()
             limit_round_trips(session.connection, PING_TIMEOUT_MS)
             await session.connection.ping()
             limit_round_trips(session.connection, 0)

@@ -34,21 +34,23 @@ class Output:
 
     def encode(self, rows: list[Any], asked: int) -> bytes:
         """One batch; fewer rows than were `asked` for mean that it is the last. Raises `QueryFailed`."""
-        if self._encoder is None:
+        encoder, statement = self._encoder, self._statement
+        if encoder is None:
             raise RuntimeError("a batch came before its columns")
-        statement = self._statement
         self.exhausted = len(rows) < asked
         room = statement.rows_max - self.row_count
         if len(rows) > room:
             del rows[room:]
             self.truncated = self.exhausted = True
-        chunk = self._encoder.encode(rows)
-        if self.size + len(chunk) > statement.bytes_max:
-            rows, chunk = _fitting(self._encoder, rows, statement.bytes_max - self.size)
+        chunk = encoder.encode(rows)
+        room = statement.bytes_max - self.size
+        if len(chunk) > room:
+            rows, chunk = _fitting(encoder, rows, room)
             self.truncated = self.exhausted = True
-        statement.note_batch(self.columns, len(rows), len(chunk))
-        self.row_count += len(rows)
-        self.size += len(chunk) + 1
+        count, size = len(rows), len(chunk)
+        statement.note_batch(self.columns, count, size)
+        self.row_count += count
+        self.size += size + 1
         if self.exhausted:
             statement.note_total(self.row_count)
         return chunk

@@ -130,7 +130,6 @@ class Pool:
         if connection.transaction_in_progress:
             self._roll_back(session)
             return
-        session.clear_tags()
         session.pooled = True
         self.busy -= 1
         self._hand_on(session)
@@ -284,7 +283,6 @@ class Pool:
                 self.busy -= 1
                 self._lose(session, classify(error).code)
                 return
-            session.clear_tags()
             session.pooled = True
             self.busy -= 1
             self._hand_on(session)

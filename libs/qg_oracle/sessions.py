@@ -6,6 +6,7 @@ import contextlib
 import oracledb
 
 from qg_oracle.columns import Column
+from qg_oracle.statements import Tags
 
 CLOSE_TIMEOUT_MS = 1_000
 """Of each of the two steps of leaving a server that doesn't answer: ask, then break."""
@@ -30,8 +31,18 @@ class Session:
         """False once the socket is known to be gone."""
         return self.connection.is_healthy()
 
-    def clear_tags(self) -> None:
-        """Forget who used it; goes out with the next round trip, so it costs none of its own."""
+    def show(self, tags: Tags) -> None:
+        """Say in V$SESSION who uses it; goes out with the next round trip, so it costs none of its own.
+
+        All of it each time: a function that a query calls may have set another module or client identifier.
+        """
+        connection = self.connection
+        connection.client_identifier = tags.client_identifier
+        connection.module = tags.module
+        connection.action = tags.action
+
+    def show_nobody(self) -> None:
+        """The same for work that is nobody's: a ping, a describe."""
         connection = self.connection
         # None and not "": an empty text leaves a stray byte in the message.
         connection.client_identifier = None  # type: ignore[assignment]  # the driver takes None

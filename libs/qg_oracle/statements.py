@@ -19,6 +19,9 @@ BATCH_ROWS_MAX = 2_000
 BATCH_BYTES = 4 * 1024 * 1024
 """What one batch should weigh as JSON, judged by the rows seen so far."""
 
+NARROW_ROW_BYTES = BATCH_BYTES // BATCH_ROWS_MAX
+"""Rows of that size fill a batch of the most rows."""
+
 BATCH_BYTES_WORST = 64 * 1024 * 1024
 """What one batch could weigh if every column were as wide as it is declared."""
 
@@ -35,8 +38,18 @@ class Tags(msgspec.Struct, frozen=True):
     action: str
 
 
+NO_TAGS = Tags("", "", "")
+
+
 def make_tags(principal_tag: str, path: str, request_id: str) -> Tags:
     """Tags of one request: `<auth method type>:<consumer>`, the endpoint's path, the request id."""
+    if (
+        len(principal_tag) <= CLIENT_IDENTIFIER_BYTES_MAX
+        and len(path) <= MODULE_BYTES_MAX
+        and len(request_id) <= ACTION_BYTES_MAX
+        and (principal_tag + path + request_id).isascii()
+    ):
+        return Tags(principal_tag, path, request_id)
     return Tags(
         _cut(principal_tag, CLIENT_IDENTIFIER_BYTES_MAX),
         _cut(path, MODULE_BYTES_MAX),
@@ -92,8 +105,8 @@ class Statement:
         self.bytes_max = bytes_max
         self.concurrency_max = concurrency_max
         self.running = 0
-        self.first_rows = ROWS_FIRST
-        """Rows to ask for with the statement itself."""
+        self.first_rows = min(ROWS_FIRST, rows_max + 1)
+        """Rows to ask for with the statement itself; one more than its limit tells whether there were more."""
         self.batch_rows = ROWS_FIRST
         """Rows to ask for in one fetch, as far as is known."""
         self._column_map = dict(column_map or {})
@@ -125,7 +138,7 @@ class Statement:
 
     def note_batch(self, columns: Sequence[Column], rows: int, size: int) -> None:
         """Learn from a batch of `rows` rows that became `size` bytes how many to ask for next."""
-        if rows == 0:
+        if rows == 0 or (self.batch_rows == BATCH_ROWS_MAX and size <= rows * NARROW_ROW_BYTES):
             return
         seen = max(1, size // rows)
         fitting = min(BATCH_ROWS_MAX, BATCH_BYTES // seen)
@@ -135,7 +148,8 @@ class Statement:
             if rows < LOB_ROWS_FIRST // 2 and any(column.is_lob for column in columns):
                 return  # too few rows to trust with LOBs
         self.batch_rows = max(1, fitting)
-        self.first_rows = min(self.first_rows, self.batch_rows)
+        if self.first_rows > self.batch_rows:
+            self.first_rows = self.batch_rows
 
     def note_total(self, rows: int) -> None:
         """Learn from a whole result whether the first fetch should have asked for more.
@@ -160,7 +174,5 @@ def statement_of(spec: EndpointSpec) -> Statement:
 
 
 def _cut(text: str, bytes_max: int) -> str:
-    if len(text) <= bytes_max and text.isascii():
-        return text
     raw = text.encode("utf-8", "replace")
     return text if len(raw) <= bytes_max else raw[:bytes_max].decode("utf-8", "ignore")

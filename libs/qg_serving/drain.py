@@ -1,4 +1,4 @@
-"""An application that knows how many requests it runs and can tell its clients to go elsewhere."""
+"""How many requests run, and an application that can tell its clients to go elsewhere."""
 
 import asyncio
 
@@ -7,46 +7,54 @@ from qg_serving.asgi import AsgiApp, Message, Receive, Scope, Send
 _CLOSE = (b"connection", b"close")
 
 
-class Draining:
-    """Wraps an ASGI application: counts what runs and, once draining, closes every connection it answers on."""
+class RunningRequests:
+    """Counts the requests of one application; a `Drains`."""
 
-    def __init__(self, app: AsgiApp) -> None:
-        self._app = app
-        self._running = 0
-        self._draining = False
+    __slots__ = ("_idle", "draining", "running")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.draining = False
         self._idle = asyncio.Event()
-        self._idle.set()
 
-    @property
-    def running(self) -> int:
-        """Requests running now."""
-        return self._running
+    def enter(self) -> None:
+        """Count a request; `leave` must follow."""
+        self.running += 1
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._running += 1
-        if self._draining:
-            self._idle.clear()
-            send = _closing(send)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._running -= 1
-            if self._draining and self._running == 0:
-                self._idle.set()
+    def leave(self) -> None:
+        """A request is over."""
+        self.running -= 1
+        if self.draining and not self.running:
+            self._idle.set()
 
     def start_draining(self) -> None:
-        """From now on answer with `Connection: close`."""
-        self._draining = True
-        if self._running:
-            self._idle.clear()
+        """From now on whoever answers is to say `Connection: close`."""
+        self.draining = True
 
     async def idle(self, timeout_s: float) -> bool:
-        """Wait until nothing runs, at most `timeout_s`; whether that came true."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), max(0.0, timeout_s))
-        except TimeoutError:
-            return self._running == 0
+        """Wait until nothing runs, at most `timeout_s`; whether that came true. Call it when draining has begun."""
+        if self.running:
+            self._idle.clear()
+            try:
+                await asyncio.wait_for(self._idle.wait(), max(0.0, timeout_s))
+            except TimeoutError:
+                return self.running == 0
         return True
+
+
+class Draining:
+    """Wraps an ASGI application: counts its `requests` and, while they drain, closes every connection it answers on."""
+
+    def __init__(self, app: AsgiApp, requests: RunningRequests) -> None:
+        self._app = app
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._requests.enter()
+        try:
+            await self._app(scope, receive, _closing(send) if self._requests.draining else send)
+        finally:
+            self._requests.leave()
 
 
 def _closing(send: Send) -> Send:

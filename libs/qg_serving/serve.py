@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import msgspec
 
 from qg_serving.asgi import AsgiApp
-from qg_serving.drain import Draining
 from qg_serving.limits import OPS_LIMITS, ListenLimits
 from qg_serving.listeners import Listener
 from qg_serving.stop_signals import DRAIN_SIGNAL, StopSignals
@@ -29,7 +28,7 @@ class ServeOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drains(Protocol):
-    """Work that can be asked to come to its end: requests (`Draining`), or what else a service runs."""
+    """Work that can be asked to come to its end: requests (`RunningRequests`), or what else a service runs."""
 
     @property
     def running(self) -> int:
@@ -46,7 +45,8 @@ class Drains(Protocol):
 
 
 async def serve(
-    app: Draining,
+    app: AsgiApp,
+    requests: Drains,
     *,
     host: str,
     port: int,
@@ -61,13 +61,15 @@ async def serve(
 ) -> ServeOutcome:
     """Serve `app` and `ops_app` until SIGTERM, SIGINT or `stop`; returns when both listeners are closed.
 
+    `requests` counts what `app` runs.
+
     Then: `on_drain(reason)` (become not ready), no new connections, and running requests get `shutdown_grace_s`. A
     second signal skips the waiting. The ops port answers to the end. SIGUSR1 comes before, where a load balancer is to
     notice first: `on_drain("SIGUSR1")`, and everything is served on with `Connection: close`. Raises `AddressInUse`.
     """
     main = Listener(app, host, port, limits or ListenLimits())
     ops = Listener(ops_app, ops_host, ops_port, OPS_LIMITS)
-    return await _serve(app, main, ops, shutdown_grace_s, on_started, on_drain, stop)
+    return await _serve(requests, main, ops, shutdown_grace_s, on_started, on_drain, stop)
 
 
 async def serve_ops(

@@ -16,7 +16,7 @@ OTLP = "otlp"
 
 
 class Observer:
-    """An `Observe`: call it with an event. Never raises and never waits; usable from any thread.
+    """An `Observe`: call it with an event, from any thread; data requests go to `requests`. Never raises or waits.
 
     `traces` is None where nobody asked for them.
     """
@@ -34,8 +34,7 @@ class Observer:
     def requests(self, served: Sequence[RequestServed]) -> None:
         """The same for data requests, at least one, in the order in which they ended; in the event loop's thread."""
         self.log.write_all(served)
-        for event in served:
-            self.metrics.observe(event)
+        self.metrics.observe_requests(served)
 
     def close(self) -> None:
         """Send what the traces still hold, within seconds; the log is the sink's to close."""

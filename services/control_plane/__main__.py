@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from control_plane.app import ControlPlane, create_app
 from control_plane.seeding import DatabaseUnfit
 from control_plane.settings import Settings, settings_from
-from qg_serving import AddressInUse, Draining, ServeOutcome, serve
+from qg_serving import AddressInUse, Draining, RunningRequests, ServeOutcome, serve
 from qg_serving import run as run_loop
 from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped, StartFailed
 from qg_telemetry.observer import Observer, make_observer
@@ -49,7 +49,7 @@ async def _main(settings: Settings, observer: Observer, sink: LineSink) -> int:
 
 async def _serve(control_plane: ControlPlane, settings: Settings, observer: Observer) -> ServeOutcome:
     draining: list[str] = []
-    app = Draining(control_plane.app)
+    requests = RunningRequests()
 
     def ready() -> tuple[bool, dict[str, object]]:
         health = control_plane.health.last
@@ -60,13 +60,14 @@ async def _serve(control_plane: ControlPlane, settings: Settings, observer: Obse
         observer(ServiceDraining(signal=reason))
 
     observer.metrics.bind("qg_ready", lambda: float(ready()[0]))
-    observer.metrics.bind("qg_requests_running", lambda: app.running)
+    observer.metrics.bind("qg_requests_running", lambda: requests.running)
     health = control_plane.health
     observer.metrics.bind("qg_revision", lambda: health.last.head)
     observer.metrics.bind("qg_activation_pending", lambda: health.last.head - health.last.activated)
     observer.metrics.bind("qg_password_checks_queued", lambda: control_plane.passwords.queued)
     return await serve(
-        app,
+        Draining(control_plane.app, requests),
+        requests,
         host=settings.host,
         port=settings.port,
         ops_app=ops_app(ready, observer.metrics),

@@ -39,7 +39,7 @@ from qg_security.sealing import Sealer
 from qg_security.signing import Ed25519Verifier
 from qg_security.tags import seal_key_ids
 from qg_security.verified_cache import VerifiedCache
-from qg_serving import Draining, serve
+from qg_serving import serve
 from qg_serving.process_names import kept_name
 from qg_telemetry.events import ServiceDraining, ServiceStarted, ServiceStopped, retold
 from qg_telemetry.metrics import Metrics
@@ -108,6 +108,7 @@ class Node:
             else None
         )
         self.request_log = RequestLog(observe.requests, self.recorder, self._request_traces())
+        self.headers = ResponseHeaders(security_headers=settings.security_headers, cors_origins=settings.cors_origins)
         self.gateway = self._gateway()
         _bind_states(observe.metrics, self)
 
@@ -126,7 +127,8 @@ class Node:
             collector.settle()
             started = time.monotonic()
             outcome = await serve(
-                Draining(self.gateway),
+                self.gateway,
+                self.gate,
                 host=settings.host,
                 port=settings.port,
                 ops_app=ops_app(self.ready, self._observe.metrics),
@@ -163,7 +165,7 @@ class Node:
 
     def _gateway(self) -> Gateway:
         settings = self._settings
-        headers = ResponseHeaders(security_headers=settings.security_headers, cors_origins=settings.cors_origins)
+        headers = self.headers
         limits = FloodLimits(
             window_s=settings.sign_in_failures_window_s,
             passwords_per_credential_max=settings.sign_in_failures_credential_max,
@@ -226,6 +228,7 @@ class Node:
 
     def _drain(self, reason: str) -> None:
         self._draining = True
+        self.headers.close_connections()
         self.refresher.drain()
         self._observe(ServiceDraining(signal=reason))
 
@@ -250,7 +253,7 @@ def _bind_states(metrics: Metrics, node: Node) -> None:
     metrics.bind("qg_beacon_age_seconds", lambda: refresher.age_s(time.time()))
     metrics.bind("qg_catalog_endpoints", lambda: of_catalog("routes"))
     metrics.bind("qg_catalog_unusable", lambda: of_catalog("unusable"))
-    metrics.bind("qg_requests_running", lambda: node.gate.in_flight)
+    metrics.bind("qg_requests_running", lambda: node.gate.running)
     metrics.bind("qg_password_checks_queued", lambda: node.checker.queued)
     metrics.bind("qg_verified_cache_entries", lambda: len(node.cache))
     metrics.bind("qg_pool_sessions_open", lambda: of_pools("open"))

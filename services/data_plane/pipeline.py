@@ -72,7 +72,7 @@ class Pipeline:
         now = time.time()
         if self._refresher.is_stale(now):
             raise CatalogStale
-        presented = authenticator.read(request.headers)
+        presented = authenticator.read(request.fields)
         return authenticator.recall(presented, now) or await self._authentication.verify(
             authenticator, presented, request, visit.client_ip, now
         )

@@ -8,7 +8,6 @@ from qg_security.authenticators.base import (
     Authenticator,
     AuthParts,
     CompiledCredential,
-    Headers,
     compile_credential,
 )
 from qg_security.authenticators.basic import BasicAuthenticator
@@ -18,7 +17,6 @@ __all__ = [
     "AuthParts",
     "Authenticator",
     "CompiledCredential",
-    "Headers",
     "compile_authenticator",
     "compile_credential",
 ]

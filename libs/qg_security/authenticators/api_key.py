@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from qg_core.header_fields import HeaderFields
 from qg_core.specs import AuthMethodSecret, AuthMethodSpec
 from qg_security.api_keys import KeyMalformed, ParsedKey, parse_with
 from qg_security.authenticators.base import (
@@ -9,7 +10,6 @@ from qg_security.authenticators.base import (
     Accepted,
     AuthParts,
     CompiledCredential,
-    Headers,
     MethodBase,
     Refusal,
     until,
@@ -40,8 +40,8 @@ class ApiKeyAuthenticator(MethodBase):
         self._key = hmac_key(secret.hmac_secret)
         self._flights: Flights[Accepted | Refusal] = Flights()
 
-    def read(self, headers: Headers) -> bytes:
-        presented = self._header(headers, b"x-api-key")
+    def read(self, fields: HeaderFields) -> bytes:
+        presented = self._field(fields, b"x-api-key")
         if not presented:
             raise self._missing()
         return presented

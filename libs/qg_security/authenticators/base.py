@@ -1,19 +1,17 @@
 """What the three kinds of authenticators share: headers in, a principal out, and the memory in between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from qg_core.errors import CredentialExpired, CredentialInvalid, CredentialMissing
+from qg_core.header_fields import HeaderFields
 from qg_core.specs import AuthMethodSpec, CredentialSecret, CredentialSpec, MethodType
 from qg_security.passwords import PasswordChecker
 from qg_security.principals import Principal
 from qg_security.verified_cache import NEVER, VerifiedCache, VerifiedEntry
-
-Headers = Sequence[tuple[bytes, bytes]]
-"""As ASGI gives them: names in lower case, one pair per header line."""
 
 CLAIMED_LENGTH_MAX = 64
 
@@ -68,7 +66,7 @@ class Authenticator(Protocol):
         """What to say to a caller without a credential."""
         ...
 
-    def read(self, headers: Headers) -> bytes:
+    def read(self, fields: HeaderFields) -> bytes:
         """The presented credential. Raises `CredentialMissing`, or `CredentialInvalid` for a repeated header."""
         ...
 
@@ -170,21 +168,18 @@ class MethodBase:
     def _malformed(self, reason: str) -> CredentialInvalid:
         return CredentialInvalid(challenge=self.challenge, reason=reason)
 
-    def _header(self, headers: Headers, name: bytes) -> bytes:
+    def _field(self, fields: HeaderFields, name: bytes) -> bytes:
         """The only value of a header. Two of them are refused: which one counts would be anybody's guess."""
-        found: bytes | None = None
-        for header, value in headers:
-            if header == name:
-                if found is not None:
-                    raise self._malformed("repeated_header")
-                found = value
-        if found is None:
+        value = fields.get(name)
+        if value is None:
             raise self._missing()
-        return found
+        if name in fields.repeated:
+            raise self._malformed("repeated_header")
+        return value
 
-    def _after_scheme(self, headers: Headers, scheme: bytes) -> bytes:
+    def _after_scheme(self, fields: HeaderFields, scheme: bytes) -> bytes:
         """What follows `<scheme> ` in the Authorization header, whatever the case of the scheme."""
-        value = self._header(headers, b"authorization")
+        value = self._field(fields, b"authorization")
         if value[: len(scheme) + 1].lower() != scheme + b" ":
             raise self._missing()
         presented = value[len(scheme) + 1 :].lstrip(b" ")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from qg_core.header_fields import HeaderFields
 from qg_core.specs import AuthMethodSpec
 from qg_security.authenticators.base import (
     CLAIMED_LENGTH_MAX,
@@ -14,7 +15,6 @@ from qg_security.authenticators.base import (
     Accepted,
     AuthParts,
     CompiledCredential,
-    Headers,
     MethodBase,
     Refusal,
     until,
@@ -77,8 +77,8 @@ class BasicAuthenticator(MethodBase):
         # Per authenticator, so that a check begun under an older catalog never answers for a newer one.
         self._flights: Flights[Accepted | Refusal] = Flights()
 
-    def read(self, headers: Headers) -> bytes:
-        return self._after_scheme(headers, b"basic")
+    def read(self, fields: HeaderFields) -> bytes:
+        return self._after_scheme(fields, b"basic")
 
     def claimed(self, presented: bytes) -> str:
         found = read_basic(presented)

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 
+from qg_core.header_fields import HeaderFields
 from qg_core.specs import AuthMethodSecret, AuthMethodSpec
 from qg_security.authenticators.base import (
     EXPIRED,
     Accepted,
     AuthParts,
     CompiledCredential,
-    Headers,
     MethodBase,
     Refusal,
     until,
@@ -42,8 +42,8 @@ class BearerAuthenticator(MethodBase):
         self._algorithm = method.algorithm
         self._key = token_key(secret.hmac_secret, method.algorithm)
 
-    def read(self, headers: Headers) -> bytes:
-        return self._after_scheme(headers, b"bearer")
+    def read(self, fields: HeaderFields) -> bytes:
+        return self._after_scheme(fields, b"bearer")
 
     def claimed(self, presented: bytes) -> str:  # noqa: ARG002 -- the same form for every authenticator
         """Nobody: tokens can't be found by trying, so failures are counted per address alone."""

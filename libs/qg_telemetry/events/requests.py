@@ -7,12 +7,14 @@ from msgspec import UNSET, UnsetType
 from qg_telemetry.events.base import Event, Level
 
 
-class RequestServed(Event, frozen=True, kw_only=True, gc=False):
+class RequestServed(Event, frozen=True, gc=False):
     """The one line of every data request that reached the application, refused ones included.
 
     `user` is `Principal.tag` or null; `endpoint` the endpoint's name or null when none matched; `path` as received, but
     cleaned; `outcome` one of ok, refused, failed, aborted; `error_code` the code of the problem document; `ora_code`
     what the database said (`ORA-00942`), which only the log may show. `trace_id` is there when the request was traced.
+
+    May be made by position, which takes a fifth of the time.
     """
 
     texts: ClassVar[tuple[str, ...] | None] = ()

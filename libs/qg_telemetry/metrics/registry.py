@@ -1,5 +1,7 @@
 """The registry of one process: what is counted per event, and how it is shown."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -27,11 +29,12 @@ class Metrics:
         GCCollector(registry=self._registry)
 
     def observe(self, event: Event) -> None:
-        """Count one event. `RequestServed` comes from the event loop's thread only, others from any."""
-        if type(event) is RequestServed:
-            self._requests.observe(event)
-        else:
-            self._events.observe(event)
+        """Count one event, of any thread; data requests go to `observe_requests`."""
+        self._events.observe(event)
+
+    def observe_requests(self, served: Iterable[RequestServed]) -> None:
+        """Count data requests; in the event loop's thread."""
+        self._requests.observe(served)
 
     def bind(self, name: str, read: Reader) -> None:
         """Show the state `name` (one of `STATES`) from `read`, which is called in the event loop at every scrape.

@@ -40,6 +40,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     revision: int
+    revision_header: tuple[bytes, bytes]
     manifest: Manifest
     routes: dict[bytes, Route]
     snapshots: dict[str, Route]
@@ -86,6 +87,7 @@ class CatalogBuilder:
             draft = await self._draft(before, manifest, bodies, changed, slices)
         catalog = Catalog(
             revision=manifest.revision,
+            revision_header=(b"x-qg-revision", b"%d" % manifest.revision),
             manifest=manifest,
             routes=draft.routes,
             snapshots=draft.snapshots,

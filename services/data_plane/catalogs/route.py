@@ -34,7 +34,7 @@ class Route:
         "shown_path",
         "statement",
         "target",
-        "timeout_ms",
+        "timeout_s",
         "unusable",
     )
 
@@ -60,7 +60,7 @@ class Route:
         self.shape = shape
         self.authenticator = authenticator
         self.target = target
-        self.timeout_ms = timeout_ms
+        self.timeout_s = timeout_ms / 1000
         self.unusable = unusable
         self.producer = producer
         # An endpoint that names an auth method is never public, whether the method is still there or not.

@@ -19,26 +19,23 @@ SWEEP_EVERY_S = 0.05
 class Watched(CancelSignal):
     """A cancel signal that is fired when the client of a request goes away."""
 
-    __slots__ = ("_future", "_receive", "gone", "started")
+    __slots__ = ("_receive", "asked", "gone", "started")
 
     def __init__(self, receive: Receive, started: float) -> None:
         super().__init__()
         self._receive = receive
-        self._future: Any = None
+        self.asked: Any = None
+        """The server's next message, once it was asked for."""
         self.started = started
         self.gone = False
 
-    @property
-    def is_asked(self) -> bool:
-        return self._future is not None
-
     def ask(self) -> None:
         """Ask the server for the next message: the empty body at once, then the disconnect when it comes."""
-        self._future = asyncio.ensure_future(self._receive())
-        self._future.add_done_callback(self._heard)
+        self.asked = asyncio.ensure_future(self._receive())
+        self.asked.add_done_callback(self._heard)
 
     def _heard(self, future: Any) -> None:
-        if self._future is None or future.cancelled() or future.exception() is not None:
+        if self.asked is None or future.cancelled() or future.exception() is not None:
             return
         if future.result()["type"] == "http.disconnect":
             self.gone = True
@@ -48,7 +45,7 @@ class Watched(CancelSignal):
 
     def close(self) -> None:
         """The request is over: stop listening."""
-        future, self._future = self._future, None
+        future, self.asked = self.asked, None
         if future is not None and not future.done():
             future.cancel()
 
@@ -57,21 +54,22 @@ class Disconnects:
     """Everything in flight that is worth watching, oldest first."""
 
     def __init__(self) -> None:
-        self._watched: dict[int, Watched] = {}
+        self._watched: dict[Watched, None] = {}
 
     def add(self, watched: Watched) -> None:
-        self._watched[id(watched)] = watched
+        self._watched[watched] = None
 
     def remove(self, watched: Watched) -> None:
-        del self._watched[id(watched)]
-        watched.close()
+        del self._watched[watched]
+        if watched.asked is not None:
+            watched.close()
 
     def sweep(self, now: float) -> None:
         """Begin to watch what has been in flight for too long to be forgotten; `now` is `time.monotonic()`."""
-        for watched in self._watched.values():
+        for watched in self._watched:
             if now - watched.started < WATCHED_AFTER_S:
                 break
-            if not watched.is_asked:
+            if watched.asked is None:
                 watched.ask()
 
     async def run(self) -> None:

@@ -29,7 +29,8 @@ class Live:
 
     def deadline(self, route: Route, request: Request) -> Deadline:
         """When the time of a request is over: for stored answers as well."""
-        return Deadline(request.started + min(route.timeout_ms / 1000, self.query_timeout_max_s))
+        timeout_s, timeout_max_s = route.timeout_s, self.query_timeout_max_s
+        return Deadline(request.started + (timeout_s if timeout_s < timeout_max_s else timeout_max_s))
 
     async def answer(
         self, route: Route, binds: dict[str, BindValue], request: Request, user: str, receive: Receive

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from data_plane.catalogs.catalog import Catalog
 from data_plane.requests.answers import Answer
 from data_plane.requests.asgi import Message
 from data_plane.requests.response_headers import JSON, Header, ResponseHeaders, error_headers
@@ -20,8 +19,6 @@ class Replies:
     def __init__(self, headers: ResponseHeaders, from_proxy: Callable[[str], bool]) -> None:
         self._headers = headers
         self._from_proxy = from_proxy
-        self._catalog: Catalog | None = None
-        self._revision: Header = (b"x-qg-revision", b"0")
 
     def whole(self, visit: Visit, answer: Answer) -> Reply:
         """A complete answer; without a body for HEAD."""
@@ -77,10 +74,7 @@ class Replies:
         request = visit.request
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         if visit.catalog is not None:
-            if visit.catalog is not self._catalog:
-                self._catalog = visit.catalog
-                self._revision = (b"x-qg-revision", b"%d" % visit.catalog.revision)
-            headers.append(self._revision)
+            headers.append(visit.catalog.revision_header)
         fields = request.fields
         if b"origin" in fields and status != 204:
             headers.extend(self._headers.for_origin(fields[b"origin"]))

@@ -36,11 +36,8 @@ class RequestLog:
         self._served: list[RequestServed] = []
         self._recorded: list[AccessEvent] = []
         self._wall_clock_ahead_s = 0.0
-
-    def begin(self) -> None:
+        self.begin: Callable[[], None] = _nothing if recorder is None else recorder.begin
         """A request has arrived; `add` must follow."""
-        if self._recorder is not None:
-            self._recorder.begin()
 
     def add(self, visit: Visit) -> None:
         """Take a request that is over (`visit.ended` is set)."""
@@ -68,6 +65,10 @@ class RequestLog:
         recorded, self._recorded = self._recorded, []
         if self._recorder is not None and recorded:
             self._recorder.record(recorded)
+
+
+def _nothing() -> None:
+    """Without an access log requests are not counted."""
 
 
 def _traced(traces: RequestTraces, visit: Visit, served: RequestServed, wall_clock_ahead_s: float) -> RequestServed:

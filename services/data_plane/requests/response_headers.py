@@ -16,6 +16,7 @@ _VARY: Header = (b"vary", b"Authorization, X-Api-Key, Accept-Encoding, Origin")
 CACHING: tuple[Header, ...] = ((b"cache-control", b"private, no-store"), _VARY)
 CACHING_STORED: tuple[Header, ...] = ((b"cache-control", b"private, no-cache"), _VARY)
 """Of snapshots: a client may keep them, and asks each time whether there is another one."""
+CLOSE: Header = (b"connection", b"close")
 JSON: Header = (b"content-type", b"application/json")
 PROBLEM: Header = (b"content-type", MEDIA_TYPE.encode("ascii"))
 
@@ -35,16 +36,23 @@ class ResponseHeaders:
     """Precomputed lists; `answer` and `problem` differ in the media type alone."""
 
     def __init__(self, *, security_headers: bool, cors_origins: tuple[str, ...]) -> None:
-        security = SECURITY if security_headers else ()
-        common = (*CACHING, *security)
+        self._strict_transport = security_headers
+        self._security = SECURITY if security_headers else ()
+        self._compose(self._security)
+        self._origins: frozenset[bytes] = frozenset()
+        self.let_in(cors_origins)
+
+    def close_connections(self) -> None:
+        """From now on every answer ends its connection: the client's next request goes to another node."""
+        self._compose((*self._security, CLOSE))
+
+    def _compose(self, always: tuple[Header, ...]) -> None:
+        common = (*CACHING, *always)
         self.answer: tuple[Header, ...] = (JSON, *common)
         self.problem: tuple[Header, ...] = (PROBLEM, *common)
         self.bare: tuple[Header, ...] = common
-        self.not_modified: tuple[Header, ...] = (*CACHING_STORED, *security)
+        self.not_modified: tuple[Header, ...] = (*CACHING_STORED, *always)
         self.stored: tuple[Header, ...] = (JSON, *self.not_modified)
-        self._strict_transport = security_headers
-        self._origins: frozenset[bytes] = frozenset()
-        self.let_in(cors_origins)
 
     def let_in(self, cors_origins: tuple[str, ...]) -> None:
         """From now on pages of these origins, and of no others, may read answers."""

@@ -67,23 +67,23 @@ class Visit:
         principal = self.principal
         error = self.error
         return RequestServed(
-            request_id=request.request_id,
-            user=self.user,
-            endpoint=None if route is None else route.endpoint.name,
-            endpoint_id=None if route is None else route.endpoint.id,
-            method=request.method[:METHOD_LENGTH_MAX],
-            path=shown_path(request.raw_path) if route is None else route.shown_path,
-            client_ip=self.client_ip,
-            status=self.status,
-            duration_ms=round((self.ended - request.started) * 1000, 3),
-            row_count=self.row_count,
-            bytes=self.body_bytes,
-            revision=None if self.catalog is None else self.catalog.revision,
-            outcome=self._outcome(),
-            error_code=None if error is None else error.code,
-            ora_code=None if error is None else error.cause_code,
-            auth_method_id=None if principal is None else principal.auth_method_id,
-            aborted=self.aborted,
+            request.request_id,
+            self.user,
+            None if route is None else route.endpoint.name,
+            None if route is None else route.endpoint.id,
+            request.method[:METHOD_LENGTH_MAX],
+            shown_path(request.raw_path) if route is None else route.shown_path,
+            self.client_ip,
+            self.status,
+            int((self.ended - request.started) * 1e6) / 1000,
+            self.row_count,
+            self.body_bytes,
+            None if self.catalog is None else self.catalog.revision,
+            OUTCOME_OK if self.status < 400 and not self.aborted else self._outcome(),
+            None if error is None else error.code,
+            None if error is None else error.cause_code,
+            None if principal is None else principal.auth_method_id,
+            self.aborted,
         )
 
     def recorded(self, served: RequestServed, sequence: int, wall_clock_ahead_s: float) -> AccessEvent:
@@ -111,8 +111,7 @@ class Visit:
         )
 
     def _outcome(self) -> str:
+        """Of a request that did not go well."""
         if self.aborted:
             return OUTCOME_ABORTED
-        if self.status < 400:
-            return OUTCOME_OK
         return OUTCOME_REFUSED if self.status < 500 else OUTCOME_FAILED

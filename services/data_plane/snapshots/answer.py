@@ -13,7 +13,7 @@ from data_plane.snapshots.body import FileBody, HeldBody
 from data_plane.snapshots.failures import FilesFailed
 from data_plane.snapshots.large_answers import LargeAnswers
 from data_plane.snapshots.memory import Held, Ready
-from data_plane.snapshots.negotiation import conditions, encoding_for, holds
+from data_plane.snapshots.negotiation import encoding_for, holds
 from data_plane.snapshots.shelf import Entry, Shelf, TextReader
 from qg_bundle.snapshots.encoding import Tails
 from qg_core.errors import ConnectionUnavailable, QueryTimedOut, SnapshotMissing, Unavailable
@@ -64,11 +64,12 @@ class StoredAnswers:
     async def _answer(
         self, entry: Entry, route: Route, request: Request, receive: Receive, deadline: Deadline
     ) -> Answer:
-        accepted, versions = conditions(request.headers)
+        fields = request.fields
+        versions = fields.get(b"if-none-match")
         if versions is not None and holds(versions, etag := _etag(entry, route)):
             return Answer((*route.shape.headers, (b"etag", etag)), stored=True, status=304)
         header = entry.header
-        encoding = encoding_for(accepted)
+        encoding = encoding_for(fields.get(b"accept-encoding"))
         age_s = max(0, int(time.time() - header.created_at))
         held = self._shelf.memory.get((header.snapshot_id, encoding))
         if request.method == "HEAD":

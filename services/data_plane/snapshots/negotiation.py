@@ -2,7 +2,6 @@
 
 import functools
 import re
-from collections.abc import Iterable
 
 from qg_core.snapshots import GZIP, IDENTITY, ZSTD
 
@@ -18,20 +17,8 @@ _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
-def conditions(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes | None]:
-    """`Accept-Encoding` and `If-None-Match` of a request, null when absent; repeated lines are joined."""
-    accepted: bytes | None = None
-    held: bytes | None = None
-    for name, value in headers:
-        if name == b"accept-encoding":
-            accepted = value if accepted is None else accepted + b"," + value
-        elif name == b"if-none-match":
-            held = value if held is None else held + b"," + value
-    return accepted, held
-
-
 def encoding_for(accepted: bytes | None) -> str:
-    """The encoding to send. A client that accepts none of them gets the plain text."""
+    """The encoding to send, by `Accept-Encoding`. A client that accepts none of them gets the plain text."""
     if not accepted:
         return IDENTITY
     if len(accepted) > REMEMBERED_BYTES_MAX:

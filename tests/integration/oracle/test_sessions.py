@@ -18,31 +18,35 @@ from qg_oracle.describe import describe, preview, try_connection
 from qg_oracle.events import LogonFailed, OracleEvent
 from qg_oracle.execute import execute
 from qg_oracle.pools import Pools
-from qg_oracle.statements import Statement, make_tags
+from qg_oracle.statements import Statement, Tags, make_tags
 from qg_oracle.targets import ConnectionTarget
 from qg_oracle.tls import tls_context
 from qg_standin.server import StandinServer
 from tests.integration.oracle.conftest import PASSWORD, USER, MakeTarget
 
 SEEN = """
-    select sys_context('userenv', 'client_identifier') as who, sys_context('userenv', 'module') as path,
-           sys_context('userenv', 'action') as request from dual"""
+    select sys_context('userenv', 'client_identifier') as "client_identifier",
+           sys_context('userenv', 'module') as "module", sys_context('userenv', 'action') as "action" from dual"""
 
 
 async def test_tags_are_the_requests_own_and_never_the_ones_before(pools: Pools, make_target: MakeTarget) -> None:
     pool = pools.get(make_target(pool_max=1))
-    for number in range(3):
-        tags = make_tags(f"bearer:consumer-{number}", f"orders/{number}", f"request-{number}")
+
+    async def seen(tags: Tags) -> Tags:
         stream = await execute(pool, Statement(SEEN), {}, Deadline.after_ms(5_000), tags)
-        assert json.loads(stream.first) == {
-            "WHO": f"bearer:consumer-{number}", "PATH": f"orders/{number}", "REQUEST": f"request-{number}",
-        }  # fmt: skip
+        return Tags(**json.loads(stream.first))
+
+    for consumer, path in ((1, 1), (1, 2), (2, 2), (2, 2), (1, 1)):
+        tags = make_tags(f"bearer:consumer-{consumer}", f"orders/{path}", f"request-{consumer}-{path}")
+        assert await seen(tags) == tags
+    await describe(pool, "select 1 as n from dual", Deadline.after_ms(5_000))
     session = pool.take()
     assert session is not None
     with session.connection.cursor() as cursor:
         await cursor.execute(SEEN)
         assert await cursor.fetchall() == [(None, None, None)]
     pool.give_back(session)
+    assert await seen(tags) == tags
 
 
 async def test_describe_tells_columns_and_binds_and_runs_nothing(pools: Pools, make_target: MakeTarget) -> None:

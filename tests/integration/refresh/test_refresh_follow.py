@@ -34,7 +34,7 @@ async def test_a_node_serves_what_is_published(gateway: Gateway, start_node: Sta
     assert public.public
     assert orders.target is not None
     assert orders.target.password == "tiger"
-    assert orders.timeout_ms == 30_000
+    assert orders.timeout_s == 30
     assert catalog.targets == (orders.target,)
     assert catalog.unusable == ()
 

@@ -6,7 +6,7 @@
 import asyncio
 import sys
 
-from qg_serving import AddressInUse, Draining, ListenLimits, run, serve
+from qg_serving import AddressInUse, Draining, ListenLimits, RunningRequests, run, serve
 from qg_serving.asgi import Message, Receive, Scope, Send
 
 READY = {"value": True}
@@ -80,8 +80,10 @@ async def main(port: int, ops_port: int, grace_s: float, connections_max: int, i
         READY["value"] = False
         say(f"draining {reason}")
 
+    requests = RunningRequests()
     outcome = await serve(
-        Draining(app),
+        Draining(app, requests),
+        requests,
         host="127.0.0.1",
         port=port,
         ops_app=ops,

@@ -21,6 +21,7 @@ SECRET = "select password from ora_schema"
 
 class ServedCatalog:
     revision = 7
+    revision_header = (b"x-qg-revision", b"7")
     routes: ClassVar[dict[bytes, object]] = {}
 
 

@@ -25,6 +25,14 @@ def test_security_headers_as_the_contract_says() -> None:
     assert b"x-frame-options" not in dict(headers(security=False).answer)
 
 
+def test_a_node_that_is_going_closes_every_connection() -> None:
+    found = headers()
+    before = {name: list(getattr(found, name)) for name in ("answer", "problem", "bare", "not_modified", "stored")}
+    found.close_connections()
+    for name, fixed in before.items():
+        assert list(getattr(found, name)) == [*fixed, (b"connection", b"close")]
+
+
 def test_hsts_only_behind_https() -> None:
     assert headers().for_transport(b"https", from_proxy=True)
     assert not headers().for_transport(b"http", from_proxy=True)

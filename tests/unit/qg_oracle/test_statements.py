@@ -14,6 +14,7 @@ from qg_oracle.statements import (
     BATCH_BYTES,
     BATCH_BYTES_WORST,
     BATCH_ROWS_MAX,
+    NARROW_ROW_BYTES,
     ROWS_FIRST,
     Statement,
     is_query,
@@ -36,6 +37,18 @@ def test_batches_grow_with_small_rows_and_shrink_with_large_ones() -> None:
     assert statement.batch_rows == 1
     statement.note_batch(NARROW, 0, 0)
     assert statement.batch_rows == 1
+
+
+def test_the_first_fetch_asks_for_one_row_more_than_the_limit_at_most() -> None:
+    assert Statement("select 1 from dual", rows_max=10).first_rows == 11
+    assert Statement("select 1 from dual", rows_max=1_000).first_rows == ROWS_FIRST
+
+
+def test_rows_that_get_wide_make_the_largest_batch_smaller() -> None:
+    statement = Statement("select 1 from dual")
+    statement.note_batch(NARROW, 100, 100 * 20)
+    statement.note_batch(NARROW, 100, 100 * (NARROW_ROW_BYTES + 100))
+    assert statement.batch_rows == BATCH_BYTES // (NARROW_ROW_BYTES + 100)
 
 
 def test_the_first_fetch_grows_with_whole_results_only() -> None:

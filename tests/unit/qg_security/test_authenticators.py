@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qg_core.errors import CredentialExpired, CredentialInvalid, CredentialMissing, SignInBusy
+from qg_core.header_fields import read_fields
 from qg_core.specs import AuthMethodSecret, MethodType
 from qg_security.api_keys import mint
 from qg_security.authenticators import Authenticator, compile_authenticator, compile_credential
@@ -35,7 +36,7 @@ async def refusal(authenticator: Authenticator, presented: bytes, now: float = N
 async def test_a_good_credential_passes_and_is_remembered(method_type: MethodType) -> None:
     sample = Sample(method_type)
     authenticator = sample.authenticator(make_parts())
-    presented = authenticator.read([*OTHERS, sample.header])
+    presented = authenticator.read(read_fields([*OTHERS, sample.header]))
     assert authenticator.recall(presented, NOW) is None
     principal = await authenticator.verify(presented, NOW)
     assert principal.tag == f"{method_type.value}:erp"
@@ -53,7 +54,7 @@ def test_no_credential_is_missing_with_challenge_and_detail(method_type: MethodT
     }[method_type]
     for headers in ([], OTHERS, other_headers):
         with pytest.raises(CredentialMissing) as missing:
-            authenticator.read(headers)
+            authenticator.read(read_fields(headers))
         assert type(missing.value) is CredentialMissing
         assert missing.value.detail == authenticator.missing_detail
         assert missing.value.headers == {"WWW-Authenticate": authenticator.challenge}
@@ -72,7 +73,7 @@ def test_challenges_and_details_are_those_of_the_contract() -> None:
 def test_a_repeated_header_is_refused(method_type: MethodType) -> None:
     sample = Sample(method_type)
     with pytest.raises(CredentialInvalid) as refused:
-        sample.authenticator(make_parts()).read([sample.header, *OTHERS, sample.header])
+        sample.authenticator(make_parts()).read(read_fields([sample.header, *OTHERS, sample.header]))
     assert refused.value.reason == "repeated_header"
 
 
@@ -81,7 +82,7 @@ async def test_values_joined_by_a_proxy_are_refused(method_type: MethodType) -> 
     sample = Sample(method_type)
     authenticator = sample.authenticator(make_parts())
     name, value = sample.header
-    await refusal(authenticator, authenticator.read([(name, value + b", " + value)]))
+    await refusal(authenticator, authenticator.read(read_fields([(name, value + b", " + value)])))
 
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER   "])
@@ -89,7 +90,7 @@ async def test_the_scheme_has_any_case_and_spaces_after_it(scheme: bytes) -> Non
     sample = Sample(MethodType.BEARER)
     authenticator = sample.authenticator(make_parts())
     token = sample.token(expires_in_s=60)
-    principal = await authenticator.verify(authenticator.read([(b"authorization", scheme + token)]), NOW)
+    principal = await authenticator.verify(authenticator.read(read_fields([(b"authorization", scheme + token)])), NOW)
     assert principal.method_type is MethodType.BEARER
 
 
@@ -99,7 +100,7 @@ async def test_the_scheme_has_any_case_and_spaces_after_it(scheme: bytes) -> Non
 def test_what_is_no_bearer_header_counts_as_missing(value: bytes) -> None:
     authenticator = Sample(MethodType.BEARER).authenticator(make_parts())
     with pytest.raises(CredentialMissing, match="Bearer token required"):
-        authenticator.read([(b"authorization", value)])
+        authenticator.read(read_fields([(b"authorization", value)]))
 
 
 @pytest.mark.parametrize("change", [b"%s ", b"\t%s", b"%s\n", b"%s\0", b"%s=", b'"%s"', b"%s\xc3\xa4", b"%s.x"])
@@ -107,7 +108,7 @@ def test_what_is_no_bearer_header_counts_as_missing(value: bytes) -> None:
 async def test_decorated_credentials_are_refused(method_type: MethodType, change: bytes) -> None:
     sample = Sample(method_type)
     authenticator = sample.authenticator(make_parts())
-    presented = authenticator.read([sample.header])
+    presented = authenticator.read(read_fields([sample.header]))
     await authenticator.verify(presented, NOW)
     await refusal(authenticator, change % presented)
 
@@ -116,7 +117,7 @@ async def test_decorated_credentials_are_refused(method_type: MethodType, change
 async def test_a_revoked_credential_is_refused_also_when_remembered(method_type: MethodType) -> None:
     sample, parts = Sample(method_type), make_parts()
     before, after = sample.authenticator(parts), sample.authenticator(parts, revoked=True)
-    presented = before.read([sample.header])
+    presented = before.read(read_fields([sample.header]))
     await before.verify(presented, NOW)
     expected = "unknown_user" if method_type is MethodType.BASIC else "revoked"
     assert await refusal(after, presented) == expected
@@ -126,7 +127,7 @@ async def test_a_revoked_credential_is_refused_also_when_remembered(method_type:
 async def test_memory_survives_a_new_catalog_but_not_a_new_digest(method_type: MethodType) -> None:
     sample, parts = Sample(method_type), make_parts()
     first = sample.authenticator(parts)
-    presented = first.read([sample.header])
+    presented = first.read(read_fields([sample.header]))
     await first.verify(presented, NOW)
     assert sample.authenticator(parts).recall(presented, NOW)
     assert sample.authenticator(parts, method_digest="m2").recall(presented, NOW) is None
@@ -139,7 +140,7 @@ async def test_memory_survives_a_new_catalog_but_not_a_new_digest(method_type: M
 async def test_an_expired_credential_is_refused_also_when_remembered(method_type: MethodType) -> None:
     sample = Sample(method_type, expires_at=datetime.fromtimestamp(NOW + 60, UTC).isoformat())
     authenticator = sample.authenticator(make_parts())
-    presented = authenticator.read([sample.header])
+    presented = authenticator.read(read_fields([sample.header]))
     await authenticator.verify(presented, NOW + 59.9)
     assert authenticator.recall(presented, NOW + 59.9)
     assert authenticator.recall(presented, NOW + 60) is None
@@ -165,7 +166,7 @@ async def test_rotating_the_methods_secret_ends_every_credential() -> None:
     for method_type, reason in ((MethodType.BEARER, "wrong_signature"), (MethodType.API_KEY, "never_minted")):
         sample, parts = Sample(method_type), make_parts()
         before = sample.authenticator(parts)
-        presented = before.read([sample.header])
+        presented = before.read(read_fields([sample.header]))
         await before.verify(presented, NOW)
         after = sample.authenticator(parts, method_digest="m2", secret=rotated)
         assert await refusal(after, presented) == reason
@@ -186,7 +187,7 @@ async def test_a_token_of_another_method_with_the_same_secret_is_refused() -> No
 @pytest.mark.parametrize("method_type", ALL)
 async def test_a_credential_of_another_method_opens_nothing(method_type: MethodType) -> None:
     sample, parts = Sample(method_type), make_parts()
-    presented = sample.authenticator(parts).read([sample.header])
+    presented = sample.authenticator(parts).read(read_fields([sample.header]))
     other = make_method(method_type)
     authenticator = compile_authenticator(other, "m1", SECRET, {sample.spec.id: sample.credential()}, parts)
     await refusal(authenticator, presented)
@@ -196,7 +197,7 @@ async def test_what_one_method_remembers_is_nothing_to_another() -> None:
     parts = make_parts()
     one, two = Sample(MethodType.BASIC), Sample(MethodType.BASIC)
     first = one.authenticator(parts)
-    presented = first.read([one.header])
+    presented = first.read(read_fields([one.header]))
     await first.verify(presented, NOW)
     assert two.authenticator(parts).recall(presented, NOW) is None
     assert first.recall(presented, NOW)
@@ -277,7 +278,7 @@ def test_any_header_bytes_are_a_401(method_type: MethodType, value: bytes) -> No
         authenticator = sample.authenticator(make_parts(queued_max=0))
         for sent in (value, b"Bearer " + value, b"Basic " + value, b"qg_" + value):
             try:
-                presented = authenticator.read([(sample.header[0], sent)])
+                presented = authenticator.read(read_fields([(sample.header[0], sent)]))
                 authenticator.claimed(presented)
                 assert authenticator.recall(presented, NOW) is None
                 await authenticator.verify(presented, NOW)
@@ -303,7 +304,7 @@ async def test_a_hundred_questions_at_once_are_one_check() -> None:
     for method_type in (MethodType.BASIC, MethodType.API_KEY):
         sample = Sample(method_type, cost=6)
         authenticator = sample.authenticator(make_parts(threads=1, queued_max=1))
-        presented = authenticator.read([sample.header])
+        presented = authenticator.read(read_fields([sample.header]))
         found = await asyncio.gather(*(authenticator.verify(presented, NOW) for _ in range(100)))
         assert {principal.credential_id for principal in found} == {sample.spec.id}
 
@@ -333,7 +334,7 @@ async def test_a_full_queue_is_busy_and_not_a_refusal() -> None:
     sample = Sample(MethodType.BASIC)
     authenticator = sample.authenticator(make_parts(queued_max=0))
     with pytest.raises(SignInBusy):
-        await authenticator.verify(authenticator.read([sample.header]), NOW)
+        await authenticator.verify(authenticator.read(read_fields([sample.header])), NOW)
 
 
 def test_methods_that_can_not_work_are_refused_when_compiled() -> None:

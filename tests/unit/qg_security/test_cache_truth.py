@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from qg_core.errors import CredentialMissing
+from qg_core.header_fields import read_fields
 from qg_core.specs import AuthMethodSecret, MethodType
 from qg_security.authenticators import Authenticator, AuthParts
 from qg_security.keys import new_hmac_secret
@@ -29,7 +30,7 @@ class RememberedNeverExceedsVerified(RuleBasedStateMachine):
         self.secret = SECRET
         self.method_digest = self.credential_digest = 1
         self.revoked = False
-        self.presented = [self.sample.authenticator(self.parts).read([self.sample.header])]
+        self.presented = [self.sample.authenticator(self.parts).read(read_fields([self.sample.header]))]
         self.recompile()
 
     def compiled(self, parts: AuthParts) -> Authenticator:

@@ -43,9 +43,11 @@ class _Happened(Event, frozen=True, kw_only=True):
 def test_requests_are_counted() -> None:
     metrics = Metrics()
     for _ in range(3):
-        metrics.observe(served())
-    metrics.observe(served(status=401, outcome="refused", error_code="credential_invalid", row_count=None, bytes=90))
-    metrics.observe(served(status=404, endpoint=None, endpoint_id=None, method="BREW", outcome="x", bytes=0))
+        metrics.observe_requests([served()])
+    metrics.observe_requests(
+        [served(status=401, outcome="refused", error_code="credential_invalid", row_count=None, bytes=90)]
+    )
+    metrics.observe_requests([served(status=404, endpoint=None, endpoint_id=None, method="BREW", outcome="x", bytes=0)])
     found = samples_of(metrics)
     assert found["qg_requests_total", (("code", ""), ("method", "GET"), ("status", "200"))] == 3
     assert found["qg_requests_total", (("code", "credential_invalid"), ("method", "GET"), ("status", "401"))] == 1
@@ -61,7 +63,7 @@ def test_requests_are_counted() -> None:
 def test_made_up_methods_leave_nothing_behind() -> None:
     requests = RequestMetrics()
     for number in range(100):
-        requests.observe(served(status=404, endpoint=None, endpoint_id=None, method=f"BREW{number}" + "X" * 30_000))
+        requests.observe([served(status=404, endpoint=None, endpoint_id=None, method=f"BREW{number}" + "X" * 30_000)])
     assert len(requests._series) == 1
     assert all(len(part) < 100 for key in requests._series for part in key if isinstance(part, str))
 
@@ -69,14 +71,14 @@ def test_made_up_methods_leave_nothing_behind() -> None:
 @pytest.mark.parametrize(("duration_ms", "first_bucket"), [(0.0, 0.001), (1.0, 0.001), (1.1, 0.0025), (60_000.0, 60.0)])
 def test_durations_fall_into_their_bucket(duration_ms: float, first_bucket: float) -> None:
     metrics = Metrics()
-    metrics.observe(served(duration_ms=duration_ms))
+    metrics.observe_requests([served(duration_ms=duration_ms)])
     buckets = {
         float(dict(labels)["le"]): value
         for (name, labels), value in samples_of(metrics).items()
         if name == "qg_request_duration_seconds_bucket"
     }
     assert {bound for bound, count in buckets.items() if count} == {b for b in buckets if b >= first_bucket}
-    metrics.observe(served(duration_ms=1e9))
+    metrics.observe_requests([served(duration_ms=1e9)])
     assert samples_of(metrics)["qg_request_duration_seconds_sum", (("outcome", "ok"),)] == pytest.approx(
         (duration_ms + 1e9) / 1e3
     )
@@ -95,7 +97,9 @@ def test_other_events_are_counted_by_name_and_reason() -> None:
 def test_labels_are_bounded_whatever_comes() -> None:
     metrics = Metrics()
     for number in range(ENDPOINT_LABELS_MAX + 500):
-        metrics.observe(served(endpoint=f"e{number}", endpoint_id=f"id{number}", error_code=f"code-{number}"))
+        metrics.observe_requests(
+            [served(endpoint=f"e{number}", endpoint_id=f"id{number}", error_code=f"code-{number}")]
+        )
         metrics.observe(_Rejected(reason=f"reason {number}"))
     found = samples_of(metrics)
     endpoints = {dict(labels)["endpoint"] for name, labels in found if name == "qg_endpoint_requests_total"}
@@ -136,7 +140,7 @@ def test_labelled_states_are_bounded_and_unknown_ones_refused() -> None:
 
 def test_two_processes_worth_of_metrics_share_nothing() -> None:
     one, two = Metrics(), Metrics()
-    one.observe(served())
+    one.observe_requests([served()])
     assert ("qg_rows_total", ()) in samples_of(two)
     assert samples_of(two)["qg_rows_total", ()] == 0
 
@@ -144,17 +148,20 @@ def test_two_processes_worth_of_metrics_share_nothing() -> None:
 def test_the_observer_does_both() -> None:
     with written() as out:
         observer = Observer(out.log, Metrics())
-        observer(served())
-        assert [line["event"] for line in out.lines()] == ["request_served"]
+        observer.requests([served()])
+        observer(_Rejected(reason="bad_digest"))
+        assert [line["event"] for line in out.lines()] == ["request_served", "_rejected"]
         assert samples_of(observer.metrics)["qg_log_lines_dropped_total", ()] == 0
         assert samples_of(observer.metrics)["qg_rows_total", ()] == 10
+        rejected = (("event", "_rejected"), ("reason", "bad_digest"))
+        assert samples_of(observer.metrics)["qg_events_total", rejected] == 1
 
 
 def names_in_code() -> set[str]:
     metrics = Metrics()
     for state in STATES:
         metrics.bind(state.name, (lambda: {"x": 1.0}) if state.label else (lambda: 1.0))
-    metrics.observe(served())
+    metrics.observe_requests([served()])
     metrics.observe(_Happened())
     metrics.read_states()
     families = text_string_to_metric_families(metrics.render().decode())

@@ -26,7 +26,7 @@ async def ask(app: AsgiApp, path: str, method: str = "GET") -> tuple[int, dict[s
 
 def make_app(*, is_ready: bool = True) -> AsgiApp:
     metrics = Metrics()
-    metrics.observe(served())
+    metrics.observe_requests([served()])
     metrics.bind("qg_revision", lambda: 7)
     return ops_app(lambda: (is_ready, {"catalog": 7 if is_ready else None}), metrics)
 
