@@ -1,7 +1,6 @@
 """Whole gateways for end-to-end tests: every service as real processes, on servers of one test."""
 
 import socket
-import ssl
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from qg_devstack.servers import StandinAddress
 from qg_devstack.servers.ports import free_port
 from qg_devstack.service import Service, ServiceOptions
 from qg_security.passwords import hash_password
+from tests.support import loopback
 from tests.support.waiting import wait_until
 
 POINT_QUERY = "select item_id, name from items where item_id = :item_id"
@@ -140,7 +140,7 @@ class Admin:
     """The admin API, as a script would use it; every answer's revision is kept."""
 
     def __init__(self, url: str, password: str) -> None:
-        self.client = httpx.Client(base_url=f"{url}/api/v1", timeout=30, trust_env=False)
+        self.client = loopback.client(f"{url}/api/v1", timeout_s=30)
         token = self.client.post("/auth/login", json={"username": "admin", "password": password}).json()["access_token"]
         self.client.headers["Authorization"] = f"Bearer {token}"
         self.revision = 0
@@ -201,13 +201,9 @@ def _hash_once(password: str) -> str:
     return _hashes[password]
 
 
-# Made once: loading the certificates of the system costs more than the request.
-_NO_TLS = ssl.create_default_context()
-
-
 def get(node: Running, path: str, **headers: str) -> httpx.Response:
     """One data request on a connection of its own."""
-    return httpx.get(f"{node.url}/api/v1/data/{path}", headers=headers, timeout=15, trust_env=False, verify=_NO_TLS)
+    return loopback.get(f"{node.url}/api/v1/data/{path}", headers)
 
 
 def send_raw(node: Running, target: bytes, *headers: bytes, method: bytes = b"GET") -> tuple[int, bytes]:

@@ -19,6 +19,7 @@ from qg_devstack.hand_published import HandPublished, integer_parameter
 from qg_devstack.servers import RedisServer, StandinAddress
 from tests.fixtures.redis import StartRedis
 from tests.integration.data_plane.node_process import NodeProcess, free_ports
+from tests.support import loopback
 from tests.support.waiting import wait_until
 
 StartNode = Callable[..., NodeProcess]
@@ -85,11 +86,11 @@ def test_not_ready_until_something_is_published(published: HandPublished, start_
     assert answer.json()["code"] == "not_ready"
     assert answer.headers["retry-after"] == "1"
     assert "x-qg-revision" not in answer.headers
-    assert httpx.get(f"http://127.0.0.1:{node.ops_port}/-/live").status_code == 200
-    assert httpx.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 503
+    assert loopback.get(f"http://127.0.0.1:{node.ops_port}/-/live").status_code == 200
+    assert loopback.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 503
     asyncio.run(published.publish())
     wait_for_status(node, "open?n=1", 200)
-    assert httpx.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 200
+    assert loopback.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 200
 
 
 def test_an_old_state_closes_protected_endpoints_only(published: HandPublished, start_node: StartNode) -> None:
@@ -153,8 +154,8 @@ def test_no_request_fails_while_a_node_drains_and_stops(published: HandPublished
 
     def call() -> None:
         while not leaving.is_set() or served[0] < 100:
-            ready = httpx.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 200
-            with httpx.Client(base_url=f"http://127.0.0.1:{(node if ready else other).port}", timeout=20) as client:
+            ready = loopback.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 200
+            with loopback.client(f"http://127.0.0.1:{(node if ready else other).port}") as client:
                 closed = False
                 while not closed and not leaving.is_set():
                     answer = client.get("/api/v1/data/open?n=1")
@@ -177,7 +178,7 @@ def test_no_request_fails_while_a_node_drains_and_stops(published: HandPublished
     wait_until(lambda: served[0] >= 100, "there is load")
     assert cli_main(["drain", "--pid", str(node.process.pid), "--seconds", "1"], {}) == 0
     assert wait_for_status(node, "open?n=1", 200).headers["connection"] == "close"
-    assert httpx.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 503
+    assert loopback.get(f"http://127.0.0.1:{node.ops_port}/-/ready").status_code == 503
     node.process.send_signal(signal.SIGTERM)
     assert node.process.wait(15) == 0
     leaving.set()

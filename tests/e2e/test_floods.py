@@ -6,12 +6,12 @@ import statistics
 import threading
 import time
 
-import httpx
 import pytest
 
 from tests.e2e.callers import ask_at_pace, vanish
 from tests.e2e.conftest import Standing
 from tests.e2e.fleet import Running, get
+from tests.support import loopback
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.fault
@@ -59,7 +59,7 @@ async def test_a_thousand_clients_vanish_in_the_middle_of_a_query(standing: Stan
 
 
 def _busy(node: Running) -> float:
-    text = httpx.get(f"{node.ops_url}/-/metrics", trust_env=False).text
+    text = loopback.get(f"{node.ops_url}/-/metrics").text
     return sum(float(value) for value in re.findall(r"^qg_pool_sessions_busy(?:\{.*\})? (\S+)$", text, re.MULTILINE))
 
 
@@ -82,7 +82,7 @@ def test_a_statement_made_to_be_slow_blocks_nobody(standing: Standing, sql: str)
 
     def watch() -> None:
         nonlocal slowest
-        with httpx.Client(base_url=standing.control_plane.url, trust_env=False) as client:
+        with loopback.client(standing.control_plane.url) as client:
             while not done.is_set():
                 started = time.monotonic()
                 assert client.get("/api/v1/admin/health/live").status_code == 200

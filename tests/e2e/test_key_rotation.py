@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 
@@ -26,6 +25,7 @@ from tests.e2e.load import Ask, Load
 from tests.fixtures.store import StoreUrls
 from tests.integration.publishing.rig import Keys
 from tests.integration.rotation.leftovers import opened_by, opens, sealed_at_rest, under
+from tests.support import loopback
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
@@ -243,11 +243,11 @@ async def test_all_four_keys_under_load(fleet: Fleet, front: Front, store_urls: 
 def status_of(node: Running, ask: Ask) -> int:
     """The status of one request, asked of this data plane."""
     headers = dict(line.split(": ", 1) for line in ask.headers)
-    return httpx.get(f"{node.url}{ask.target}", headers=headers, timeout=15, trust_env=False).status_code
+    return loopback.get(f"{node.url}{ask.target}", headers).status_code
 
 
 def admin_status(operator: Operator, token: str) -> int:
     """What an admin with this token gets."""
     url = operator.others["control-plane"].url
-    answer = httpx.get(f"{url}/api/v1/admin/nodes", headers={"Authorization": token}, timeout=15, trust_env=False)
+    answer = loopback.get(f"{url}/api/v1/admin/nodes", {"Authorization": token})
     return answer.status_code

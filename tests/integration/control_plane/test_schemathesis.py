@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from qg_devstack.servers.ports import free_port
 from tests.fixtures.store import StoreUrls
 from tests.integration.control_plane.conftest import PASSWORD, environment
+from tests.support import loopback
 
 EXAMPLES_PER_OPERATION = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 """Times some 40 operations, valid and invalid each: within half a minute; `make storm` takes fifteen times as many."""
@@ -52,9 +53,8 @@ class Served:
         give_up = time.monotonic() + 60
         while time.monotonic() < give_up:
             assert self._process.poll() is None, self._log.read_text()
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"http://127.0.0.1:{self.ops_port}/-/ready").status_code == 200:
-                    return self
+            if loopback.status_of(f"http://127.0.0.1:{self.ops_port}/-/ready") == 200:
+                return self
             time.sleep(0.05)
         raise TimeoutError(self._log.read_text())
 
@@ -78,7 +78,7 @@ def served(store_urls: StoreUrls, redis_url: str, tmp_path: Path) -> Iterator[Se
 
 def test_no_operation_ever_fails(served: Served) -> None:
     base = f"http://127.0.0.1:{served.port}"
-    with httpx.Client(base_url=base) as client:
+    with loopback.client(base) as client:
         signed = client.post("/api/v1/auth/login", json={"username": "ada", "password": PASSWORD})
         headers = {"Authorization": f"Bearer {signed.json()['access_token']}"}
         client.headers.update(headers)

@@ -13,6 +13,8 @@ import httpx
 import msgspec
 import psutil
 
+from tests.support import loopback
+
 LogLine = dict[str, object]
 
 
@@ -39,16 +41,15 @@ class NodeProcess:
             stdout=self._log,
             stderr=self._log,
         )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1/data/", timeout=20)
+        self.client = loopback.client(f"http://127.0.0.1:{port}/api/v1/data/")
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log_path.read_text()
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.ops_port}/-/ready").status_code == 200:
-                    return
-            time.sleep(0.05)
+            if loopback.status_of(f"http://127.0.0.1:{self.ops_port}/-/ready") == 200:
+                return
+            time.sleep(0.02)
         raise AssertionError("not ready: " + self.log_path.read_text())
 
     def stop(self) -> None:
@@ -93,7 +94,7 @@ class NodeProcess:
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
-        text = httpx.get(f"http://127.0.0.1:{self.ops_port}/-/metrics").text
+        text = loopback.get(f"http://127.0.0.1:{self.ops_port}/-/metrics").text
         return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? ([0-9.e+-]+)$", text, re.MULTILINE))
 
     def log_lines(self) -> list[LogLine]:

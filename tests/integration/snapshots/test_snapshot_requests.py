@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 
@@ -20,6 +19,7 @@ from qg_devstack.hand_published import HandPublished
 from qg_devstack.servers import RedisServer
 from tests.integration.data_plane.node_process import NodeProcess, free_ports
 from tests.integration.snapshots.rig import Gateway, decoded
+from tests.support import loopback
 from tests.support.waiting import wait_until
 
 RANDOM = random.Random(5)
@@ -227,7 +227,7 @@ def test_many_readers_of_a_large_file_cost_little_memory(site: Site) -> None:
             assert connections[-1].recv(1_000)
         wait_until(lambda: site.node.metric("qg_requests_running") == 20, "all are being served")
         assert _resident_bytes(site.node.process.pid) - before < 60_000_000
-        assert httpx.get(f"http://127.0.0.1:{site.node.port}/api/v1/data/first").status_code == 200
+        assert loopback.get(f"http://127.0.0.1:{site.node.port}/api/v1/data/first").status_code == 200
     finally:
         for connection in connections:
             connection.close()

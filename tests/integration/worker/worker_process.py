@@ -1,6 +1,5 @@
 """A worker process under test: its ops port, its log lines, its signals."""
 
-import contextlib
 import os
 import re
 import signal
@@ -8,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import msgspec
 
+from tests.support import loopback
 from tests.support.waiting import wait_until
 
 LogLine = dict[str, object]
@@ -40,9 +39,7 @@ class WorkerProcess:
 
     def ready_status(self) -> int | None:
         """The status of /-/ready; null while nothing listens."""
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.ops_url}/ready", timeout=2).status_code
-        return None
+        return loopback.status_of(f"{self.ops_url}/ready")
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -60,7 +57,7 @@ class WorkerProcess:
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
-        text = httpx.get(f"{self.ops_url}/metrics").text
+        text = loopback.get(f"{self.ops_url}/metrics").text
         return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? ([0-9.e+-]+)$", text, re.MULTILINE))
 
     def rss_bytes(self) -> int:
