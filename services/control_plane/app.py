@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Response
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,7 +20,7 @@ from control_plane.input.requests import AnyRequest
 from control_plane.publishing.activator import Pace
 from control_plane.publishing.parts import PublishingParts, build_publishing
 from control_plane.routers import build_routers
-from control_plane.routing import ROLE, role_guard
+from control_plane.routing import ROLE, Routes, role_guard
 from control_plane.schedules.changed_producers import ChangedProducers
 from control_plane.seeding import claim_database, seed_admin
 from control_plane.settings import Settings
@@ -181,7 +181,7 @@ def create_app(
     )
 
 
-def _routes(routers: Sequence[Router], observe: Observe) -> Litestar:
+def _routes(routers: Sequence[Routes], observe: Observe) -> Litestar:
     def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
         answer = answer_of(error, visit_of(request.scope), observe)
         headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers}

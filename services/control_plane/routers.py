@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from litestar import Router
 from redis.asyncio import Redis
 
 from control_plane.access_log.api import access_log_routes
@@ -32,6 +31,7 @@ from control_plane.openapi.api import openapi_routes
 from control_plane.publishing.parts import PublishingParts
 from control_plane.revisions.api import revision_routes
 from control_plane.revisions.service import Revisions
+from control_plane.routing import Routes
 from control_plane.schedules.api import schedule_routes
 from control_plane.schedules.service import Schedules
 from control_plane.schedules.stored import StoredSnapshots
@@ -56,7 +56,7 @@ def build_routers(
     health: HealthWatch,
     wake: Callable[[], Awaitable[object]],
     settings_stored: Callable[[], Awaitable[None]],
-) -> list[Router]:
+) -> list[Routes]:
     """All of them. After commit `wake` lets a worker look for runs, and `settings_stored` lets settings act here."""
     writing = publishing.publishing
     credentials = Credentials(sessions=sessions, publishing=writing, sealer=sealer)

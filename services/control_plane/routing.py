@@ -1,10 +1,10 @@
 """What a route declares of itself: who may call it, what it reads and answers. One that declares nothing is shut."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
-from litestar import Response
+from litestar import Response, Router
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
@@ -24,6 +24,15 @@ T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Routes(Router):
+    """The routes of one subject, for one application."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Litestar copies routers deeply so that one can be registered twice. Ours are made anew for each application,
+        # and copying all they lead to took a third of the time that building one takes.
+        return self
 
 
 def needs(

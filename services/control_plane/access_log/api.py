@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from msgspec import Meta, Struct
 
 from control_plane.access_log.cursor import CURSOR_LENGTH_MAX, cursor_after, read_cursor
@@ -11,7 +11,7 @@ from control_plane.access_log.service import AccessLog
 from control_plane.input.kinds import Moment, RowIdText, row_id, utc_moment
 from control_plane.input.requests import AnyRequest, read_query
 from control_plane.roles import Role
-from control_plane.routing import answer, needs
+from control_plane.routing import Routes, answer, needs
 from qg_store.models import AccessEntry
 from qg_store.repositories.access_log import AccessFilter
 
@@ -55,7 +55,7 @@ class AccessPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def access_log_routes(service: AccessLog) -> Router:
+def access_log_routes(service: AccessLog) -> Routes:
     """What data planes served and refused."""
 
     @get("/", opt=needs(Role.VIEWER, query=AccessQuery, answer=AccessPage))
@@ -68,7 +68,7 @@ def access_log_routes(service: AccessLog) -> Router:
             AccessPage(items=items, next_cursor=cursor_after(items[-1].at, items[-1].event_id) if more else None)
         )
 
-    return Router("/api/v1/admin/access-log", route_handlers=[list_access])
+    return Routes("/api/v1/admin/access-log", route_handlers=[list_access])
 
 
 def access_view(entry: AccessEntry) -> AccessView:

@@ -1,6 +1,6 @@
 """`/api/v1/admin/admins`: role admin only."""
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 
 from control_plane.admins.service import Admins
@@ -9,10 +9,10 @@ from control_plane.edge.visit import actor_of
 from control_plane.input.kinds import row_id
 from control_plane.input.requests import AnyRequest, read_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, no_content
+from control_plane.routing import Routes, answer, needs, no_content
 
 
-def admin_routes(service: Admins) -> Router:
+def admin_routes(service: Admins) -> Routes:
     """Managing admins."""
 
     @get("/", opt=needs(Role.ADMIN, answer=list[AdminView]))
@@ -45,6 +45,6 @@ def admin_routes(service: Admins) -> Router:
         """Remove an admin."""
         return no_content(await service.delete(row_id(admin_id), actor_of(request.scope)))
 
-    return Router(
+    return Routes(
         "/api/v1/admin/admins", route_handlers=[list_admins, create_admin, get_admin, update_admin, delete_admin]
     )

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from msgspec import Meta, Struct
 
 from control_plane.audit.service import AuditLog
 from control_plane.input.kinds import Moment, utc_moment
 from control_plane.input.requests import AnyRequest, read_query
 from control_plane.roles import Role
-from control_plane.routing import answer, needs
+from control_plane.routing import Routes, answer, needs
 
 _Text = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -47,7 +47,7 @@ class AuditPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def audit_routes(service: AuditLog) -> Router:
+def audit_routes(service: AuditLog) -> Routes:
     """Who did what."""
 
     @get("/", opt=needs(Role.VIEWER, query=AuditQuery, answer=AuditPage))
@@ -69,4 +69,4 @@ def audit_routes(service: AuditLog) -> Router:
         )
         return answer(AuditPage(items=items, next_cursor=str(items[-1].id) if more else None))
 
-    return Router("/api/v1/admin/audit-log", route_handlers=[list_audit])
+    return Routes("/api/v1/admin/audit-log", route_handlers=[list_audit])

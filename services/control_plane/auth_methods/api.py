@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 
 from control_plane.auth_methods.service import AuthMethods
@@ -22,13 +22,13 @@ from control_plane.edge.visit import actor_of
 from control_plane.input.kinds import row_id
 from control_plane.input.requests import AnyRequest, read_body, refuse_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, no_content
+from control_plane.routing import Routes, answer, needs, no_content
 
 KEY_NOTE = "This key is shown only now. Send it in the X-Api-Key header."
 TOKEN_NOTE = "This token is shown only now. Send it as Authorization: Bearer <token>."  # noqa: S105 - a sentence
 
 
-def auth_method_routes(service: AuthMethods, issuing: Credentials) -> Router:
+def auth_method_routes(service: AuthMethods, issuing: Credentials) -> Routes:
     """Managing auth methods."""
 
     @get("/", opt=needs(Role.VIEWER, answer=list[MethodView]))
@@ -93,7 +93,7 @@ def auth_method_routes(service: AuthMethods, issuing: Credentials) -> Router:
             return answer(RotateAnswer(message=said), revision=revision)
         return answer(RotateAnswer(api_key=key.shown, note=KEY_NOTE), revision=revision)
 
-    return Router(
+    return Routes(
         "/api/v1/admin/auth",
         route_handlers=[
             list_methods,

@@ -1,6 +1,6 @@
 """`/api/v1/admin/connections`."""
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 
 from control_plane.connections.service import Connections
@@ -16,10 +16,10 @@ from control_plane.edge.visit import actor_of
 from control_plane.input.kinds import row_id
 from control_plane.input.requests import AnyRequest, read_body, read_query, refuse_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, no_content
+from control_plane.routing import Routes, answer, needs, no_content
 
 
-def connection_routes(service: Connections) -> Router:
+def connection_routes(service: Connections) -> Routes:
     """Managing and testing connections."""
 
     @get("/", opt=needs(Role.VIEWER, query=ActiveQuery, answer=list[ConnectionView]))
@@ -69,7 +69,7 @@ def connection_routes(service: Connections) -> Router:
             )
         )
 
-    return Router(
+    return Routes(
         "/api/v1/admin/connections",
         route_handlers=[
             list_connections,

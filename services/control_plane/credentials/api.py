@@ -1,6 +1,6 @@
 """`/api/v1/admin/auth/{id}/credentials`."""
 
-from litestar import Response, Router, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
 from control_plane.credentials.service import Credentials, Issued
@@ -15,13 +15,13 @@ from control_plane.edge.visit import actor_of
 from control_plane.input.kinds import row_id
 from control_plane.input.requests import AnyRequest, read_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, no_content
+from control_plane.routing import Routes, answer, needs, no_content
 from qg_core.specs import MethodType
 
 _NOTE = "The secret is shown only now."
 
 
-def credential_routes(service: Credentials) -> Router:
+def credential_routes(service: Credentials) -> Routes:
     """Managing the credentials of one auth method."""
 
     @get("/", opt=needs(Role.VIEWER, answer=list[CredentialView]))
@@ -48,7 +48,7 @@ def credential_routes(service: Credentials) -> Router:
         )
         return no_content(revision)
 
-    return Router(
+    return Routes(
         "/api/v1/admin/auth/{method_id:str}/credentials",
         route_handlers=[list_credentials, issue_credential, revoke_credential],
     )

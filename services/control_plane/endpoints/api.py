@@ -1,6 +1,6 @@
 """`/api/v1/admin/endpoints`."""
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 
 from control_plane.edge.visit import actor_of
@@ -18,10 +18,10 @@ from control_plane.endpoints.views import (
 from control_plane.input.kinds import row_id
 from control_plane.input.requests import AnyRequest, read_body, read_query
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, no_content
+from control_plane.routing import Routes, answer, needs, no_content
 
 
-def endpoint_routes(service: Endpoints, previews: Previews) -> Router:
+def endpoint_routes(service: Endpoints, previews: Previews) -> Routes:
     """Managing endpoints and trying statements."""
 
     @get("/", opt=needs(Role.VIEWER, query=EndpointQuery, answer=list[EndpointView]))
@@ -62,7 +62,7 @@ def endpoint_routes(service: Endpoints, previews: Previews) -> Router:
         """Remove an endpoint."""
         return no_content(await service.delete(row_id(endpoint_id), actor_of(request.scope)))
 
-    return Router(
+    return Routes(
         "/api/v1/admin/endpoints",
         route_handlers=[list_endpoints, create_endpoint, preview, get_endpoint, update_endpoint, delete_endpoint],
     )

@@ -1,6 +1,6 @@
 """`/api/v1/admin/settings`."""
 
-from litestar import Response, Router, get, put
+from litestar import Response, get, put
 from litestar.params import FromPath
 
 from control_plane.edge.visit import actor_of
@@ -8,11 +8,11 @@ from control_plane.gateway_settings.service import GatewaySettings
 from control_plane.gateway_settings.views import SettingsUpdate, SettingUpdate, SettingView, setting_view
 from control_plane.input.requests import AnyRequest, read_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs
+from control_plane.routing import Routes, answer, needs
 from qg_core.gateway_settings import RESTART_KEYS
 
 
-def gateway_settings_routes(service: GatewaySettings) -> Router:
+def gateway_settings_routes(service: GatewaySettings) -> Routes:
     """The settings that admins store."""
 
     @get("/", opt=needs(Role.VIEWER, answer=list[SettingView]))
@@ -44,7 +44,7 @@ def gateway_settings_routes(service: GatewaySettings) -> Router:
         state, revision = await service.put_one(key, wanted.value, actor_of(request.scope))
         return answer(setting_view(state), revision=revision)
 
-    return Router(
+    return Routes(
         "/api/v1/admin/settings",
         route_handlers=[list_settings, list_restart_keys, get_setting, update_settings, update_setting],
     )

@@ -1,6 +1,6 @@
 """`/api/v1/admin/health`: live and ready, without sign-in; the dashboard, with."""
 
-from litestar import Response, Router, get
+from litestar import Response, get
 
 from control_plane.edge.visit import actor_of
 from control_plane.health.dashboard import Dashboard
@@ -8,10 +8,10 @@ from control_plane.health.service import HealthWatch
 from control_plane.health.views import DashboardAnswer, LiveAnswer, ReadyAnswer, dashboard_view
 from control_plane.input.requests import AnyRequest
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, open_to_all
+from control_plane.routing import Routes, answer, needs, open_to_all
 
 
-def health_routes(watch: HealthWatch, dashboard: Dashboard) -> Router:
+def health_routes(watch: HealthWatch, dashboard: Dashboard) -> Routes:
     """Live, ready and the dashboard."""
 
     @get("/live", opt=open_to_all(answer=LiveAnswer))
@@ -32,4 +32,4 @@ def health_routes(watch: HealthWatch, dashboard: Dashboard) -> Router:
         """The whole gateway at one look."""
         return answer(dashboard_view(await dashboard.look(), actor_of(request.scope).role))
 
-    return Router("/api/v1/admin/health", route_handlers=[live, ready, show_dashboard])
+    return Routes("/api/v1/admin/health", route_handlers=[live, ready, show_dashboard])

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from msgspec import Struct
 
 from control_plane.nodes.service import Fleet
 from control_plane.roles import Role
-from control_plane.routing import answer, needs
+from control_plane.routing import Routes, answer, needs
 from qg_core.nodes import NodeReport, NodeState
 
 
@@ -27,7 +27,7 @@ class NodeView(Struct, frozen=True, kw_only=True):
     unusable: tuple[str, ...]
 
 
-def node_routes(fleet: Fleet) -> Router:
+def node_routes(fleet: Fleet) -> Routes:
     """The fleet's convergence."""
 
     @get("/", opt=needs(Role.VIEWER, answer=list[NodeView]))
@@ -36,7 +36,7 @@ def node_routes(fleet: Fleet) -> Router:
         head, reports = await fleet.look()
         return answer([_node_view(report, head) for report in reports])
 
-    return Router("/api/v1/admin/nodes", route_handlers=[list_nodes])
+    return Routes("/api/v1/admin/nodes", route_handlers=[list_nodes])
 
 
 def _node_view(report: NodeReport, head: int) -> NodeView:

@@ -1,14 +1,14 @@
 """`/api/v1/openapi.json`: JSON only; pages that load scripts from elsewhere are not served."""
 
-from litestar import Litestar, Response, Router, get
+from litestar import Litestar, Response, get
 
 from control_plane.input.requests import AnyRequest
 from control_plane.openapi.document import openapi_document
 from control_plane.roles import Role
-from control_plane.routing import needs
+from control_plane.routing import Routes, needs
 
 
-def openapi_routes() -> Router:
+def openapi_routes() -> Routes:
     """The document, for signed-in admins."""
     made: dict[int, bytes] = {}
 
@@ -20,4 +20,4 @@ def openapi_routes() -> Router:
             made[id(app)] = openapi_document(app)
         return Response(made[id(app)], media_type="application/json")
 
-    return Router("/api/v1", route_handlers=[openapi])
+    return Routes("/api/v1", route_handlers=[openapi])

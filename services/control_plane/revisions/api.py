@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from litestar import Response, Router, get, post
+from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
@@ -12,7 +12,7 @@ from control_plane.input.requests import AnyRequest, read_query, refuse_body
 from control_plane.publishing.rollback import Rollback
 from control_plane.revisions.service import Comparison, Revisions
 from control_plane.roles import Role
-from control_plane.routing import answer, needs
+from control_plane.routing import Routes, answer, needs
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_store.models import Revision
 
@@ -64,7 +64,7 @@ class RollbackAnswer(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...]
 
 
-def revision_routes(service: Revisions, rollback: Rollback) -> Router:
+def revision_routes(service: Revisions, rollback: Rollback) -> Routes:
     """What was published when."""
 
     @get("/", opt=needs(Role.VIEWER, query=RevisionQuery, answer=list[RevisionView]))
@@ -103,7 +103,7 @@ def revision_routes(service: Revisions, rollback: Rollback) -> Router:
         done = await rollback.to(number, actor_of(request.scope))
         return answer(RollbackAnswer(revision=done.revision, left_out=done.left_out), revision=done.revision)
 
-    return Router(
+    return Routes(
         "/api/v1/admin/revisions", route_handlers=[list_revisions, get_revision, compare_revisions, roll_back]
     )
 

@@ -1,6 +1,6 @@
 """`/api/v1/admin/schedules`."""
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -9,7 +9,7 @@ from control_plane.edge.visit import actor_of
 from control_plane.input.kinds import row_id
 from control_plane.input.requests import AnyRequest, read_body, read_query, refuse_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, no_content
+from control_plane.routing import Routes, answer, needs, no_content
 from control_plane.schedules.service import Schedules
 from control_plane.schedules.stored import StoredSnapshots
 from control_plane.schedules.views import (
@@ -30,9 +30,9 @@ from qg_core.job_runs import RunStatus
 from qg_store.repositories.job_runs import RunFilter
 
 
-def schedule_routes(service: Schedules, stored: StoredSnapshots) -> Router:
+def schedule_routes(service: Schedules, stored: StoredSnapshots) -> Routes:
     """Managing schedules, and what came of them."""
-    return Router("/api/v1/admin/schedules", route_handlers=[*_schedules(service), *_results(service, stored)])
+    return Routes("/api/v1/admin/schedules", route_handlers=[*_schedules(service), *_results(service, stored)])
 
 
 def _schedules(service: Schedules) -> list[HTTPRouteHandler]:

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from litestar import Response, Router, get, post
+from litestar import Response, get, post
 from msgspec import Meta, Struct
 
 from control_plane.edge.visit import actor_of, visit_of
 from control_plane.input.requests import AnyRequest, read_body
 from control_plane.roles import Role
-from control_plane.routing import answer, needs, open_to_all
+from control_plane.routing import Routes, answer, needs, open_to_all
 from control_plane.sign_in.service import SignIn
 
 
@@ -32,7 +32,7 @@ class Me(Struct, frozen=True):
     role: str
 
 
-def sign_in_routes(service: SignIn) -> Router:
+def sign_in_routes(service: SignIn) -> Routes:
     """Sign-in and who am I."""
 
     @post("/login", opt=open_to_all(body=Login, answer=LoginAnswer), status_code=200)
@@ -48,4 +48,4 @@ def sign_in_routes(service: SignIn) -> Router:
         actor = actor_of(request.scope)
         return answer(Me(actor.username, actor.role))
 
-    return Router("/api/v1/auth", route_handlers=[login, me])
+    return Routes("/api/v1/auth", route_handlers=[login, me])
