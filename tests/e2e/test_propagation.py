@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 from redis import Redis
 
-from tests.e2e.fleet import Admin, Fleet, Running, get
+from tests.e2e.conftest import Standing
+from tests.e2e.fleet import Running, get
 from tests.support.waiting import wait_until
 
 _REFUSED_WITHIN_S = 1.0
@@ -15,28 +16,19 @@ _REFUSED_WITHIN_S = 1.0
 _MEDIAN_MAX_S = 0.25
 
 
-@pytest.fixture
-def nodes(fleet: Fleet) -> list[Running]:
-    return [fleet.data_plane("node-1", ready=False), fleet.data_plane("node-2", ready=False)]
-
-
-@pytest.fixture
-def admin(fleet: Fleet, nodes: list[Running]) -> Admin:
-    signed_in = fleet.admin(fleet.control_plane())
-    for node in nodes:
-        node.service.wait_ready()
-    return signed_in
+@pytest.fixture(scope="module")
+def nodes(standing: Standing) -> list[Running]:
+    return [standing.node, standing.fleet.data_plane("node-2")]
 
 
 def answers(status: int, node: Running, path: str, **headers: str) -> bool:
     return get(node, path, **headers).status_code == status
 
 
-def test_a_saved_endpoint_answers_on_both_nodes(fleet: Fleet, nodes: list[Running], admin: Admin) -> None:
-    connection = admin.connection(fleet.oracle)
+def test_a_saved_endpoint_answers_on_both_nodes(standing: Standing, nodes: list[Running]) -> None:
     seconds = []
     for index in range(15):
-        admin.endpoint(f"saved/{index}", connection)
+        standing.admin.endpoint(f"saved/{index}", standing.connection)
         saved = time.monotonic()
         for node in nodes:
             wait_until(partial(answers, 200, node, f"saved/{index}?item_id=7"), "it answers")
@@ -46,10 +38,10 @@ def test_a_saved_endpoint_answers_on_both_nodes(fleet: Fleet, nodes: list[Runnin
     assert median < _MEDIAN_MAX_S
 
 
-def test_read_your_writes_with_the_revision_of_the_answer(fleet: Fleet, nodes: list[Running], admin: Admin) -> None:
-    connection = admin.connection(fleet.oracle)
+def test_read_your_writes_with_the_revision_of_the_answer(standing: Standing, nodes: list[Running]) -> None:
+    admin = standing.admin
     for index in range(5):
-        admin.endpoint(f"mine/{index}", connection)
+        admin.endpoint(f"mine/{index}", standing.connection)
         for node in nodes:
             answer = get(node, f"mine/{index}?item_id=7", **{"X-QG-Min-Revision": str(admin.revision)})
             assert answer.status_code == 200, answer.text
@@ -59,22 +51,23 @@ def test_read_your_writes_with_the_revision_of_the_answer(fleet: Fleet, nodes: l
 
 
 @pytest.mark.parametrize("hints", ["heard", "lost"])
-def test_a_rotated_secret_is_refused_within_a_second(
-    fleet: Fleet, nodes: list[Running], admin: Admin, hints: str
-) -> None:
-    connection = admin.connection(fleet.oracle)
-    keyed = admin.make("auth/with-key", name="keys")
-    bearer = admin.make("auth", name="tokens", method_type="bearer")
+def test_a_rotated_secret_is_refused_within_a_second(standing: Standing, nodes: list[Running], hints: str) -> None:
+    admin = standing.admin
+    keyed = admin.make("auth/with-key", name=f"keys, {hints}")
+    bearer = admin.make("auth", name=f"tokens, {hints}", method_type="bearer")
     token = admin.send("POST", f"auth/{bearer['id']}/issue-token", {"consumer": "me"}).json()["token"]
-    admin.endpoint("keyed", connection, auth_method_id=keyed["id"])
-    admin.endpoint("tokens", connection, auth_method_id=bearer["id"])
-    calls = [("keyed", {"X-Api-Key": keyed["api_key"]}), ("tokens", {"Authorization": f"Bearer {token}"})]
+    admin.endpoint(f"keyed/{hints}", standing.connection, auth_method_id=keyed["id"])
+    admin.endpoint(f"tokens/{hints}", standing.connection, auth_method_id=bearer["id"])
+    calls = [
+        (f"keyed/{hints}", {"X-Api-Key": keyed["api_key"]}),
+        (f"tokens/{hints}", {"Authorization": f"Bearer {token}"}),
+    ]
     for node in nodes:
         for path, credential in calls:
             answer = get(node, f"{path}?item_id=7", **credential, **{"X-QG-Min-Revision": str(admin.revision)})
             assert answer.status_code == 200, answer.text
     if hints == "lost":
-        with Redis.from_url(fleet.redis_url) as redis:
+        with Redis.from_url(standing.fleet.redis_url) as redis:
             redis.client_kill_filter(_type="pubsub")
             redis.acl_setuser("default", channels=[], reset_channels=True, enabled=True)
     try:
@@ -85,5 +78,5 @@ def test_a_rotated_secret_is_refused_within_a_second(
                 wait_until(partial(answers, 401, node, f"{path}?item_id=7", **credential), "it is refused")
             assert time.monotonic() - rotated < _REFUSED_WITHIN_S
     finally:
-        with Redis.from_url(fleet.redis_url) as redis:
+        with Redis.from_url(standing.fleet.redis_url) as redis:
             redis.acl_setuser("default", channels=["*"], enabled=True)

@@ -3,6 +3,7 @@
 `STORM_SECONDS` says for how long (the target `make storm` takes two minutes).
 """
 
+import asyncio
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import asyncpg
 import pytest
 
 from tests.e2e import truth
@@ -31,7 +33,7 @@ class _LiveRuns:
     def __init__(self, url: str) -> None:
         self._url = url
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
         self.most = 0
 
     def __enter__(self) -> "_LiveRuns":
@@ -42,10 +44,15 @@ class _LiveRuns:
         self._over.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            live = truth.one(self._url, "SELECT count(*) FROM job_runs WHERE status = 'running'")
-            self.most = max(self.most, live)
+    async def _watch(self) -> None:
+        connection = await asyncpg.connect(self._url)
+        try:
+            while not self._over.is_set():
+                live = await connection.fetchval("SELECT count(*) FROM job_runs WHERE status = 'running'")
+                self.most = max(self.most, live)
+                await asyncio.sleep(0.1)
+        finally:
+            await connection.close()
 
 
 def _make_schedules(fleet: Fleet, admin: Admin) -> None:
