@@ -12,7 +12,7 @@ import inspect
 import struct
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import oracledb
@@ -57,11 +57,11 @@ class Column(msgspec.Struct, frozen=True):
 class DescribingCursor(oracledb.AsyncCursor):
     """A cursor that keeps the columns its statement was described with, if it was described anew."""
 
-    described: list[Column]
+    described: tuple[Column, ...] = ()
 
-    def __init__(self, connection: oracledb.AsyncConnection) -> None:
-        super().__init__(connection)  # type: ignore[arg-type]  # the base is annotated for the blocking one
-        self.described = []
+    if TYPE_CHECKING:  # the base is annotated for blocking connections
+
+        def __init__(self, connection: oracledb.AsyncConnection) -> None: ...
 
 
 Handler = Callable[[Any, oracledb.FetchInfo], Any]
@@ -138,7 +138,7 @@ def _make_handler(wide_number: type) -> Handler:
     def handle(cursor: Any, metadata: oracledb.FetchInfo) -> Any:
         column = column_of(metadata)
         if isinstance(cursor, DescribingCursor):
-            cursor.described.append(column)
+            cursor.described += (column,)
         return _fetch_form(cursor, metadata, column, wide_number)
 
     # The driver inspects the handler's signature on every execute: 10 us without this.

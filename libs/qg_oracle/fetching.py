@@ -36,7 +36,7 @@ def columns_of(session: Session, cursor: DescribingCursor, sql: str) -> tuple[Co
         return known
     described = cursor.description or []
     # The driver asks for the fetch form of every column more than once when a cached statement is described anew.
-    columns = tuple(cursor.described[-len(described) :]) or tuple(map(column_of, described))
+    columns = cursor.described[-len(described) :] or tuple(map(column_of, described))
     if not columns:
         raise oracledb.InterfaceError("the statement gave no columns")
     if known == columns:

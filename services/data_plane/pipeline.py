@@ -15,7 +15,6 @@ from data_plane.requests.routes import match
 from data_plane.requests.visit import Visit
 from data_plane.snapshots.answer import StoredAnswers
 from qg_core.errors import CatalogStale, SpecUnusable
-from qg_core.specs import DataStrategy
 from qg_security.principals import Principal
 
 PUBLIC = "public"
@@ -56,7 +55,7 @@ class Pipeline:
             visit.user = principal.tag
         binds = bind(route, request.query_string)
         visit.bound = time.monotonic()
-        if route.endpoint.data_strategy is DataStrategy.SNAPSHOT:
+        if route.stored:
             return await self._stored.answer(route, request, receive, self._live.deadline(route, request))
         if request.method == "HEAD":
             return Answer(route.shape.headers)

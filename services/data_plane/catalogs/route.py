@@ -3,7 +3,7 @@
 from data_plane.catalogs.shapes import AnswerShape
 from qg_core.access_events import PATH_LENGTH_MAX
 from qg_core.binding import Binder
-from qg_core.specs import EndpointSpec
+from qg_core.specs import DataStrategy, EndpointSpec
 from qg_oracle.statements import Statement
 from qg_oracle.targets import ConnectionTarget
 from qg_security.authenticators import Authenticator
@@ -20,7 +20,8 @@ class Route:
 
     `unusable` says why this node can't serve the endpoint (a slug; 503 before anything else). Without `authenticator`
     only a `public` endpoint is served. Without `target` its connection is missing or inactive (503). `producer` is the
-    digest of what a snapshot must have been made of to be served here; null on a live endpoint.
+    digest of what a snapshot must have been made of to be served here; null on a live endpoint. `stored` tells the two
+    apart.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Route:
         "shape",
         "shown_path",
         "statement",
+        "stored",
         "target",
         "timeout_s",
         "unusable",
@@ -57,6 +59,7 @@ class Route:
         self.shown_path = shown_path(path)
         self.binder = binder
         self.statement = statement
+        self.stored = endpoint.data_strategy is DataStrategy.SNAPSHOT
         self.shape = shape
         self.authenticator = authenticator
         self.target = target

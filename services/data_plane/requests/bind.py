@@ -4,7 +4,6 @@ from data_plane.catalogs.route import Route
 from qg_core.binding import BindValue
 from qg_core.errors import FieldProblem, InvalidInput
 from qg_core.query_text import SEGMENTS_MAX, name_shown, split_segments
-from qg_core.specs import DataStrategy
 
 
 def bind(route: Route, query_string: bytes) -> dict[str, BindValue]:
@@ -12,7 +11,7 @@ def bind(route: Route, query_string: bytes) -> dict[str, BindValue]:
 
     A snapshot was made with the defaults: sending any parameter is a problem.
     """
-    if route.endpoint.data_strategy is DataStrategy.SNAPSHOT:
+    if route.stored:
         if query_string:
             _refuse_any(query_string)
         return {}

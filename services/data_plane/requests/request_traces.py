@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from data_plane.requests.visit import Visit
-from qg_core.specs import DataStrategy
 from qg_telemetry.events import RequestServed
 from qg_telemetry.traces import Attribute, Kind, Traces, Work, known_method, request_name
 
@@ -39,8 +38,7 @@ class RequestTraces:
         if route is not None:
             attributes |= {"http.route": path, "qg.endpoint_id": route.endpoint.id}
             if visit.bound:
-                stored = route.endpoint.data_strategy is DataStrategy.SNAPSHOT
-                parts = (_run(stored, visit.bound + wall_clock_ahead_s, ended, served),)
+                parts = (_run(route.stored, visit.bound + wall_clock_ahead_s, ended, served),)
         if served.revision is not None:
             attributes["qg.revision"] = served.revision
         if served.user is not None:
