@@ -3,7 +3,8 @@
 `python -m qg_devstack.gates [--workers N] [gate ...]`; without names every gate runs, and a failure does not stop the
 ones after it, so that one run shows everything. Exit status 1 when any gate failed.
 
-Gates of one process each run beside each other; the test runs, which take all processors, one after the other.
+Gates of one process each run beside each other, the unit tests among them: they wait for nobody. The runs of tests that
+start servers, which take all processors, come one after the other.
 """
 
 import argparse
@@ -25,13 +26,15 @@ _CHECKED = ("libs", "services", "tests", "benchmarks", "supply_chain", "helm")
 class Gate:
     """One check: `command` runs in the clone's root.
 
-    `counts_tests` when it is a run of tests, which takes every core; `quiet` when only its failures are worth showing.
+    `counts_tests` when it is a run of tests; `alone` when it takes every core; `quiet` when only its failures are worth
+    showing.
     """
 
     name: str
     purpose: str
     command: tuple[str, ...]
     counts_tests: bool = False
+    alone: bool = False
     quiet: bool = False
 
 
@@ -46,35 +49,40 @@ class Outcome:
 
 
 def gates(root: Path, workers: int) -> list[Gate]:
-    """All gates in the order in which they begin: the quick ones first."""
+    """All gates in the order in which they begin: the quick ones first, then the longest."""
     tools = Path(sys.executable).parent
     checked = tuple(name for name in _CHECKED if (root / name).is_dir())
+    pytest = (str(tools / "pytest"), "-q", "-m", "not long")
     # By file: what a file prepares once is prepared once. In the order of tests/conftest.py: the slowest files first.
-    pytest = (str(tools / "pytest"), "-q", "-m", "not long", "--dist", "loadfile", "--no-loadscope-reorder", "-n")
+    divided = (*pytest, "--dist", "loadfile", "--no-loadscope-reorder", "-n")
     return [
         Gate("lint", "ruff check", (str(tools / "ruff"), "check", ".")),
         Gate("format", "ruff format --check", (str(tools / "ruff"), "format", "--check", ".")),
-        Gate("types", "mypy --strict", (str(tools / "mypy"), *checked)),
         Gate("imports", "import-linter contracts", (str(tools / "lint-imports"), "--no-logo")),
+        # In one process: with several, each would collect all the others' tests, too, and tell of every one it has run.
+        Gate("unit", "unit tests", (*pytest, "tests/unit"), counts_tests=True),
+        Gate("types", "mypy --strict", (str(tools / "mypy"), *checked)),
         # Else every test process would compile all of them for itself.
         Gate(
             "collect",
-            "every test module can be imported",
-            (str(tools / "pytest"), "--collect-only", "-qq", "tests"),
+            "every other test module can be imported",
+            (str(tools / "pytest"), "--collect-only", "-qq", "tests", "--ignore=tests/unit"),
             quiet=True,
         ),
         Gate(
             "tests",
-            "unit and integration tests, real servers",
-            (*pytest, str(workers), "tests", "--ignore=tests/e2e"),
+            "integration tests, real servers",
+            (*divided, str(workers), "tests", "--ignore=tests/unit", "--ignore=tests/e2e"),
             counts_tests=True,
+            alone=True,
         ),
         # Apart from the others: they kill, starve and time processes, and wait most of the time.
         Gate(
             "e2e",
             "end-to-end tests, real processes",
-            (*pytest, str(max(1, workers - 1)), "tests/e2e"),
+            (*divided, str(max(1, workers - 1)), "tests/e2e"),
             counts_tests=True,
+            alone=True,
         ),
     ]
 
@@ -82,13 +90,7 @@ def gates(root: Path, workers: int) -> list[Gate]:
 def run(gate: Gate, root: Path) -> Outcome:
     """Run one gate with its output shown as it comes."""
     print(_title(gate), flush=True)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory, "junit.xml")
-        extra = (f"--junitxml={report}",) if gate.counts_tests else ()
-        status = subprocess.run([*gate.command, *extra], cwd=root, check=False).returncode
-        tests = count_tests(report) if report.exists() else {}
-    return Outcome(gate, status, time.monotonic() - started, tests)
+    return _run(gate, root, None)[0]
 
 
 def run_beside(gates: Sequence[Gate], root: Path) -> list[Outcome]:
@@ -98,11 +100,22 @@ def run_beside(gates: Sequence[Gate], root: Path) -> list[Outcome]:
 
 
 def _run_quietly(gate: Gate, root: Path) -> Outcome:
+    outcome, said = _run(gate, root, subprocess.PIPE)
+    shown = "" if gate.quiet and outcome.status == 0 else said.decode(errors="replace")
+    print(f"{_title(gate)}\n{shown}", end="", flush=True)
+    return outcome
+
+
+def _run(gate: Gate, root: Path, output: int | None) -> tuple[Outcome, bytes]:
+    """The outcome, and what the gate said when `output` is PIPE."""
     started = time.monotonic()
-    ended = subprocess.run(gate.command, cwd=root, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said = "" if gate.quiet and ended.returncode == 0 else ended.stdout.decode(errors="replace")
-    print(f"{_title(gate)}\n{said}", end="", flush=True)
-    return Outcome(gate, ended.returncode, time.monotonic() - started, {})
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory, "junit.xml")
+        extra = (f"--junitxml={report}",) if gate.counts_tests else ()
+        merged = None if output is None else subprocess.STDOUT
+        ended = subprocess.run([*gate.command, *extra], cwd=root, check=False, stdout=output, stderr=merged)
+        tests = count_tests(report) if report.exists() else {}
+    return Outcome(gate, ended.returncode, time.monotonic() - started, tests), ended.stdout or b""
 
 
 def _title(gate: Gate) -> str:
@@ -152,8 +165,8 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := set(options.names) - set(known):
         parser.error(f"no such gate: {', '.join(sorted(unknown))}")
     chosen = [gate for gate in gates(root, options.workers) if not options.names or gate.name in options.names]
-    outcomes = run_beside([gate for gate in chosen if not gate.counts_tests], root)
-    outcomes += [run(gate, root) for gate in chosen if gate.counts_tests]
+    outcomes = run_beside([gate for gate in chosen if not gate.alone], root)
+    outcomes += [run(gate, root) for gate in chosen if gate.alone]
     if len(outcomes) > 1:
         print(summary(outcomes), flush=True)
     return 1 if any(outcome.status for outcome in outcomes) else 0
