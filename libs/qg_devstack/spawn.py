@@ -10,10 +10,11 @@ Other systems have no such signal: there the server outlives a parent that is ki
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import os
 import sys
+
+NOBODY_ELSE = "-"
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -33,23 +34,21 @@ def _drop_to(uid: int, gid: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Become the command after `--`; ends with status 1 when the parent is gone already."""
-    parser = argparse.ArgumentParser(prog="qg_devstack.spawn")
-    parser.add_argument("--parent", type=int, required=True, help="the pid that must still be our parent")
-    parser.add_argument("--death-signal", type=int, required=True, help="what we get when it dies")
-    parser.add_argument("--uid", type=int)
-    parser.add_argument("--gid", type=int)
-    parser.add_argument("command", nargs="+")
-    options = parser.parse_args(arguments)
-    if options.uid is not None:
-        _drop_to(options.uid, options.gid)
+    """Become the command; ends with status 1 when the parent is gone already.
+
+    `arguments`: the pid that must still be our parent, the signal we get when it dies, the user and the group to drop
+    to (both NOBODY_ELSE to stay who we are), the command. No parser of options: it costs more than all the rest.
+    """
+    parent, death_signal, uid, gid, *command = arguments
+    if uid != NOBODY_ELSE:
+        _drop_to(int(uid), int(gid))
     if sys.platform == "linux":
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         # After the change of user, which would clear it.
-        _prctl(_PR_SET_PDEATHSIG, options.death_signal)
-    if os.getppid() != options.parent:
+        _prctl(_PR_SET_PDEATHSIG, int(death_signal))
+    if os.getppid() != int(parent):
         raise SystemExit(1)  # it died before we asked: nobody is left to tell us
-    os.execv(options.command[0], options.command)  # noqa: S606 - becoming the server is what this is for
+    os.execv(command[0], command)  # noqa: S606 - becoming the server is what this is for
 
 
 if __name__ == "__main__":

@@ -39,14 +39,12 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("start servers from the main thread: they die with the thread that started them")
-    shim = [sys.executable, "-I", "-S", str(spawn.__file__)]
-    shim += ["--parent", str(os.getpid()), "--death-signal", str(int(launch.death_signal))]
-    if launch.run_as is not None:
-        shim += ["--uid", str(launch.run_as.uid), "--gid", str(launch.run_as.gid)]
+    user = [spawn.NOBODY_ELSE] * 2 if launch.run_as is None else [str(launch.run_as.uid), str(launch.run_as.gid)]
+    shim = [sys.executable, "-I", "-S", str(spawn.__file__), str(os.getpid()), str(int(launch.death_signal)), *user]
     descriptor = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(
-            [*shim, "--", *launch.command],
+            [*shim, *launch.command],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
