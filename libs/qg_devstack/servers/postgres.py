@@ -150,7 +150,8 @@ class PostgresServer:
         launch = self._launch("initdb", command)
         try:
             running = process.start(launch)
-            process.wait_ready(running, launch, lambda: running.poll() == 0, timeout_s=_START_TIMEOUT_S)
+            # Not "ready" but at its end: a look at the one and a look at the other may lie on both sides of it.
+            process.wait_done(running, launch, timeout_s=_START_TIMEOUT_S)
         finally:
             password_file.unlink()
         with (self.cluster / "postgresql.auto.conf").open("a") as file:

@@ -70,6 +70,17 @@ def wait_ready(
         time.sleep(_POLL_S)
 
 
+def wait_done(process: subprocess.Popen[bytes], launch: Launch, *, timeout_s: float) -> None:
+    """Return when the process has ended well; raises ServerFailed when it failed or the time is up (and kills it)."""
+    try:
+        status = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        stop(process, (signal.SIGKILL,), grace_s=5)
+        raise ServerFailed(f"{launch.name} was not done after {timeout_s:g} s\n{tail(launch.log_path)}") from None
+    if status:
+        raise ServerFailed(f"{launch.name} ended with status {status}\n{tail(launch.log_path)}")
+
+
 def stop(
     process: subprocess.Popen[bytes], signals: Sequence[signal.Signals] = (signal.SIGTERM,), *, grace_s: float
 ) -> None:
