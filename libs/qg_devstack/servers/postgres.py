@@ -147,6 +147,9 @@ class PostgresServer:
         command += ["--pwfile", str(password_file), "--auth", "scram-sha-256", "--encoding", "UTF8"]
         command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
         command += ["--no-sync", "--no-instructions", "--set", "shared_buffers=16MB"]
+        if not self._options.fsync:
+            # For tests, whose passwords nobody guesses and whose connections are thousands: 3 ms less for each.
+            command += ["--set", "scram_iterations=1"]
         launch = self._launch("initdb", command)
         try:
             running = process.start(launch)
