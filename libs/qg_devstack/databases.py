@@ -22,14 +22,13 @@ def address_from(url: str) -> PostgresAddress:
 
 def create_database(address: PostgresAddress, name: str, *, template: str = "template1") -> str:
     """Make a database, a copy of `template` (to which nobody may be connected); returns its URL."""
-    # FILE_COPY is twice as quick as the default on a server without fsync.
-    _execute(address, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    _execute(address, _creation(name, template))
     return address.url(name)
 
 
 def drop_database(address: PostgresAddress, name: str) -> None:
     """Drop a database, ending its sessions."""
-    _execute(address, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _execute(address, _end(name))
 
 
 def create_login(address: PostgresAddress, name: str, password: str, *, group: str) -> None:
@@ -42,6 +41,51 @@ def create_login(address: PostgresAddress, name: str, password: str, *, group: s
 def drop_login(address: PostgresAddress, name: str) -> None:
     """Drop a user that owns nothing."""
     _execute(address, f'DROP ROLE IF EXISTS "{name}"')
+
+
+class Databases:
+    """The same over one connection that stays open, on an event loop of its own: for making hundreds. Close it."""
+
+    def __init__(self, address: PostgresAddress) -> None:
+        self._address = address
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="databases", daemon=True)
+        self._thread.start()
+        self._connection: asyncpg.Connection | None = None
+
+    def create(self, name: str, *, template: str = "template1") -> str:
+        """As `create_database`."""
+        self._run(self._execute(_creation(name, template)))
+        return self._address.url(name)
+
+    def drop(self, name: str) -> None:
+        """As `drop_database`."""
+        self._run(self._execute(_end(name)))
+
+    def close(self) -> None:
+        """After the last one."""
+        if self._connection is not None:
+            self._run(self._connection.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _execute(self, statement: str) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._address.url(), timeout=_CONNECT_TIMEOUT_S)
+        await self._connection.execute(statement)
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _creation(name: str, template: str) -> str:
+    # FILE_COPY is twice as quick as the default on a server without fsync.
+    return f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+
+
+def _end(name: str) -> str:
+    return f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
 
 
 def _execute(address: PostgresAddress, statement: str) -> None:
