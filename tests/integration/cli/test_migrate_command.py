@@ -4,10 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
+import pytest
 
+from cli.main import main
 from qg_store import migrate, revisions
 
 TIMEOUT_S = 120.0
@@ -22,6 +26,29 @@ def run_migrate(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
         env={"PATH": os.environ["PATH"], **environ},
         check=False,
     )
+
+
+class Migrated(NamedTuple):
+    """How a run ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Migrate = Callable[[str], Migrated]
+
+
+@pytest.fixture
+def migrate_here(capsys: pytest.CaptureFixture[str]) -> Migrate:
+    """`migrate_here(url)`: the command in this process, which has loaded what it needs."""
+
+    def run(url: str) -> Migrated:
+        status = main(["migrate"], {"MIGRATION_DATABASE_URL": url})
+        said = capsys.readouterr()
+        return Migrated(status, said.out, said.err)
+
+    return run
 
 
 def test_an_empty_database_is_migrated_and_then_left_alone(postgres_database: str, tmp_path: Path) -> None:
@@ -43,18 +70,18 @@ def test_two_at_once_take_turns(postgres_database: str) -> None:
     assert migrate.current(postgres_database) == revisions.head()
 
 
-def test_a_wrong_password_fails_without_showing_it(postgres_database: str) -> None:
+def test_a_wrong_password_fails_without_showing_it(migrate_here: Migrate, postgres_database: str) -> None:
     before, _, after = postgres_database.partition("@")
     wrong = f"{before.rpartition(':')[0]}:sekret@{after}"
-    done = run_migrate({"MIGRATION_DATABASE_URL": wrong})
+    done = migrate_here(wrong)
     assert done.returncode == 1
     assert "the migration failed" in done.stderr
     assert "sekret" not in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_does_not_exist_fails_in_words(postgres_database: str) -> None:
-    done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database.rpartition("/")[0] + "/no_such_database"})
+def test_a_database_that_does_not_exist_fails_in_words(migrate_here: Migrate, postgres_database: str) -> None:
+    done = migrate_here(postgres_database.rpartition("/")[0] + "/no_such_database")
     assert done.returncode == 1
     assert "no_such_database" in done.stderr
     assert "Traceback" not in done.stderr
@@ -73,21 +100,21 @@ def stamp(url: str, revision: str) -> None:
     asyncio.run(run())
 
 
-def test_tables_of_a_newer_release_are_left_alone(postgres_database: str) -> None:
+def test_tables_of_a_newer_release_are_left_alone(migrate_here: Migrate, postgres_database: str) -> None:
     """A roll back of a release runs its migrations, too: it must not fail on what the newer one has added."""
     migrate.upgrade(postgres_database)
     newer = f"{int(revisions.head()) + 1:04d}"
     stamp(postgres_database, newer)
-    done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database})
+    done = migrate_here(postgres_database)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"at revision {newer}, of a newer release" in done.stdout
     assert migrate.current(postgres_database) == newer
 
 
-def test_tables_of_something_else_are_refused_in_words(postgres_database: str) -> None:
+def test_tables_of_something_else_are_refused_in_words(migrate_here: Migrate, postgres_database: str) -> None:
     migrate.upgrade(postgres_database)
     stamp(postgres_database, "ab12cd34ef56")
-    done = run_migrate({"MIGRATION_DATABASE_URL": postgres_database})
+    done = migrate_here(postgres_database)
     assert done.returncode == 1
     assert "at revision ab12cd34ef56, which is none of ours: nothing was changed" in done.stderr
     assert "Traceback" not in done.stderr
