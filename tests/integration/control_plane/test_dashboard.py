@@ -216,7 +216,8 @@ async def test_all_who_ask_are_answered_in_time_when_postgres_is_not(
         # One after the other they would take 40 s.
         assert time.monotonic() - started < 30
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "store_unavailable")}
-    assert {answer.headers["retry-after"] for answer in answers} == {"2"}
+    # 1 from a look whose cancellation overtook its statement: that one waits until Postgres gives the lock up for it.
+    assert {answer.headers["retry-after"] for answer in answers} <= {"1", "2"}
 
 
 async def test_many_who_ask_share_one_look(things: Things, monkeypatch: pytest.MonkeyPatch) -> None:
