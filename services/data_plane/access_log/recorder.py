@@ -33,9 +33,10 @@ from qg_telemetry.events import (
 WAITING_BYTES_MAX = 8_388_608
 """Lines that the disk has not taken yet."""
 
-HAND_OVER_S = 0.1
+HAND_OVER_S = 0.2
 HAND_OVER_BYTES = 65_536
-"""How long, and up to how many bytes, lines are gathered for the disk's thread: waking it costs more than a write."""
+"""How long, and up to how many bytes, lines are gathered for the disk's thread: waking it costs more than a write. A
+kill loses, and counts, what was gathered."""
 
 GATHER_S = 0.25
 """How long events are gathered into a batch."""

@@ -129,6 +129,8 @@ class Sender:
         while not outbox.is_full and (prepared := await self._on_disk(partial(self._next_batch, log, outbox))):
             entry_id = await append_batch(self._redis, prepared.fields)
             outbox.note_sent(Sent(entry_id, prepared.last, prepared.bytes), prepared.base, self._now())
+            if prepared.last >= log.segments.last:
+                return  # what was written since waits for the next step
 
     def _next_batch(self, log: Log, outbox: Outbox) -> Prepared | None:
         return next_batch(

@@ -3,8 +3,8 @@
 One 8-byte word holds both how many numbers were given and how many requests are running (which have none yet). A
 request counts as running before anything of its answer is sent, and gets its number when it is over: so numbers rise in
 the order in which events are written, and whoever opens the file after a kill knows exactly how many requests left no
-event. The word is written in one store; the system keeps it when the process dies. (A machine that loses power may lose
-it: `logs` begins a new log after every boot.)
+event, from the sum of the two. The word is written in one store; the system keeps it when the process dies. (A machine
+that loses power may lose it: `logs` begins a new log after every boot.)
 """
 
 from array import array
@@ -38,8 +38,8 @@ class Sequence:
         self._cells[0] = self._word = self._word + 1
 
     def end(self) -> int:
-        """The number of a request that is over."""
-        self._cells[0] = self._word = word = self._word + _ENDED
+        """The number of a request that is over. Stores nothing: the sum, which is what a kill leaves, is the same."""
+        self._word = word = self._word + _ENDED
         return word >> _RUNNING_BITS
 
     @property
