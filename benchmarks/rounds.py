@@ -100,7 +100,8 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
             Workload(
                 name=f"access log, {kind}",
                 target=0.95,
-                requests=max(50, int(1_000 * scale)),
+                # A second each: what is gathered, written and sent belongs to the sample in which it came.
+                requests=max(50, int(4_000 * scale)),
                 connections=8,
                 bare_paths=paths,
                 paths=paths,

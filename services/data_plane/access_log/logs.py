@@ -31,7 +31,7 @@ class Logs:
     def __init__(self, state_dir: Path, bytes_max: int, observe: Observe) -> None:
         self._directory = state_dir / DIRECTORY
         self._bytes_max = bytes_max
-        self._segment_bytes_max = min(SEGMENT_BYTES_MAX, bytes_max // 8)
+        self.segment_bytes_max = min(SEGMENT_BYTES_MAX, bytes_max // 8)
         self._observe = observe
         self._boot = _boot_id()
         self.older: list[Log] = []
@@ -145,7 +145,7 @@ class Logs:
         self._observe(AccessLogLeftAlone(log_id=log_id, detail=str(error)))
 
     def _log(self, path: Path, counter: CounterFile) -> Log:
-        return Log(path, counter, Segments(path, self._segment_bytes_max))
+        return Log(path, counter, Segments(path, self.segment_bytes_max))
 
     def _continued(self) -> Log | None:
         for log in self.older:

@@ -34,9 +34,9 @@ WAITING_BYTES_MAX = 8_388_608
 """Lines that the disk has not taken yet."""
 
 HAND_OVER_S = 0.2
-HAND_OVER_BYTES = 65_536
-"""How long, and up to how many bytes, lines are gathered for the disk's thread: waking it costs more than a write. A
-kill loses, and counts, what was gathered."""
+HAND_OVER_BYTES = 262_144
+"""How long, and up to how many bytes (half a file at most), lines are gathered for the disk's thread: waking it costs
+more than a write. A kill loses, and counts, what was gathered."""
 
 GATHER_S = 0.25
 """How long events are gathered into a batch."""
@@ -69,6 +69,7 @@ class Recorder:
         self._gathered: list[Chunk] = []
         self._gathered_bytes = 0
         self._handed_bytes = 0
+        self._hand_over_bytes = min(HAND_OVER_BYTES, logs.segment_bytes_max // 2)
         self._dropped = 0
         self._dropped_up_to = 0
         self._untold = 0
@@ -101,7 +102,7 @@ class Recorder:
         self._handed_bytes += len(lines)
         self._gathered.append(Chunk(lines, events[0].sequence, events[-1].sequence, len(events)))
         self._gathered_bytes += len(lines)
-        if self._gathered_bytes > HAND_OVER_BYTES:
+        if self._gathered_bytes > self._hand_over_bytes:
             self._hand_over()
         elif len(self._gathered) == 1:
             asyncio.get_running_loop().call_later(HAND_OVER_S, self._hand_over)
