@@ -85,6 +85,7 @@ class Lease:
         except Exception as error:
             failure = classify(error)
             if failure.kind not in {FailureKind.LOST, FailureKind.TIMED_OUT}:
+                self.drop()  # it still has the ping's time limit
                 raise
             self.session = None
             self._pool.lose_silent(session, failure.code)

@@ -19,7 +19,7 @@ from qg_core.sql_policy.findings import refusal
 
 from .sql_check_messages import Accepted, Answer, CheckRequest, Refused, frame, frame_length
 
-PROCESSES = 2  # one may hang for the whole time limit without holding up the other
+PROCESSES = 2  # one may hang for its whole time limit: what comes meanwhile goes to the second, or waits for its start
 WAITING_MAX = 32
 TIME_LIMIT_MS = 1_500
 WAIT_LIMIT_MS = 5_000

@@ -118,6 +118,8 @@ class Recorder:
             pass  # it is in the files, and the next process sends it
         except Exception as error:  # noqa: BLE001  # whatever it was: the rest is to be closed
             self._report(error)
+        # Requests that outlived the grace period may have ended meanwhile.
+        self._hand_over()
         self._numbers.let_go()
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(CLOSE_DISK_S):
