@@ -10,6 +10,7 @@ import asyncpg
 from .servers.postgres import PostgresAddress
 
 _CONNECT_TIMEOUT_S = 10.0
+_STATEMENT_TIMEOUT_S = 60.0
 
 
 def address_from(url: str) -> PostgresAddress:
@@ -65,7 +66,7 @@ class Databases:
     def close(self) -> None:
         """After the last one."""
         if self._connection is not None:
-            self._run(self._connection.close())
+            self._run(self._connection.close(timeout=_CONNECT_TIMEOUT_S))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -73,7 +74,7 @@ class Databases:
     async def _execute(self, statement: str) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._address.url(), timeout=_CONNECT_TIMEOUT_S)
-        await self._connection.execute(statement)
+        await self._connection.execute(statement, timeout=_STATEMENT_TIMEOUT_S)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()

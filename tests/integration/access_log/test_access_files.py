@@ -1,5 +1,6 @@
 """Access events on disk: nothing that was written is lost by a restart, and what is lost is counted exactly."""
 
+import asyncio
 import resource
 import threading
 from collections.abc import Iterator
@@ -169,3 +170,22 @@ async def test_requests_that_ran_when_the_process_died_are_a_gap(tmp_path: Path,
     async with RecordingNode(tmp_path, redis_url) as node:
         assert node.recorder.events_gap == 0
         assert node.serve(1) == [14]
+
+
+async def test_what_ends_while_the_log_is_closed_is_written(tmp_path: Path, redis_url: str) -> None:
+    node = RecordingNode(tmp_path, redis_url)
+    await node.recorder.start()
+    await node.written()
+    let_go = threading.Event()
+    node.disk.post(lambda: let_go.wait(5))
+    node.serve(3)
+    closing = asyncio.create_task(node.recorder.close())
+    # The three lines, and the look whether there is more to write: whatever comes now comes late.
+    await until(lambda: node.disk._calls.qsize() == 2)
+    late = node.serve(4)
+    let_go.set()
+    await closing
+    await node.redis.aclose()
+    async with RecordingNode(tmp_path, NOWHERE) as after:
+        assert after.recorder.events_gap == 0
+    assert lines_in(tmp_path)[-4:] == late

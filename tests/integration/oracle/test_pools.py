@@ -3,14 +3,17 @@
 import asyncio
 
 import msgspec
+import oracledb
 import pytest
 
-from qg_core.errors import ConnectionUnavailable, DatabaseBusy
+from qg_core.errors import ConnectionUnavailable, DatabaseBusy, GatewayError
+from qg_oracle import leases
 from qg_oracle.deadlines import Deadline
 from qg_oracle.events import LogonFailed, OracleEvent, PoolClosed, PoolOpened, PoolRetired
 from qg_oracle.execute import execute
 from qg_oracle.pool import Pool
 from qg_oracle.pools import Pools
+from qg_oracle.sessions import limit_round_trips
 from qg_oracle.statements import Statement, make_tags
 from qg_oracle.targets import ConnectionTarget
 from qg_standin.server import StandinServer
@@ -158,3 +161,30 @@ async def test_a_locked_account_is_asked_again_after_a_while_only(
         pool.tend()
         await asyncio.sleep(0.01)
     assert sum(isinstance(event, LogonFailed) for event in events) == before
+
+
+async def test_a_session_whose_ping_failed_unforeseen_is_not_used_again(
+    pools: Pools, make_target: MakeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_after_the_ping(connection: oracledb.AsyncConnection, timeout_ms: int) -> None:
+        if not timeout_ms:
+            raise ValueError("nobody foresaw this")
+        limit_round_trips(connection, timeout_ms)
+
+    pool = pools.get(make_target(pool_max=1))
+    assert await ask(pool) == b'{"N":1}'
+    session = pool.take()
+    assert session is not None
+    pool.give_back(session)
+    session.returned_at = 0.0  # idle for so long that it has to answer a ping
+    monkeypatch.setattr(leases, "limit_round_trips", break_after_the_ping)
+    with pytest.raises(GatewayError):
+        await ask(pool)
+    monkeypatch.undo()
+    assert await ask(pool) == b'{"N":1}'
+    other = pool.take()
+    assert other is not None
+    assert other is not session
+    assert other.connection.call_timeout == 0
+    pool.give_back(other)
+    assert pool.busy == 0
