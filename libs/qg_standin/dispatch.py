@@ -80,9 +80,10 @@ class Dispatch:
             failure = self._faults.take_execute_error()
             if failure is not None:
                 raise failure
+            told = cursor.described
             if not self._faults.delay_ms and self._execution.answer_from_cache(cursor, function, response):
                 packets_sent = response.finish()
-                if body:
+                if body and cursor.described is told:  # one that describes would do so each time it is repeated
                     self._execution.keep(body, cursor, packets_sent)
                 return
         except OracleError as error:

@@ -76,3 +76,29 @@ def test_an_open_stream_is_replaced_by_a_repeat(connection: oracledb.Connection)
         assert cursor.execute(sql, n=3).fetchall() == [(1,), (2,), (3,)]
         assert len(cursor.execute(sql, n=1_500_000).fetchmany(25)) == 25
     assert cursor.execute(sql, n=3).fetchall() == [(1,), (2,), (3,)]
+
+
+def test_who_was_told_of_new_columns_is_not_told_again(
+    standin: RunningStandin, writer: oracledb.Connection, connection: oracledb.Connection
+) -> None:
+    told: list[str] = []
+
+    def note(_cursor: oracledb.Cursor, metadata: oracledb.FetchInfo) -> None:
+        told.append(metadata.name)
+
+    connection.outputtypehandler = note
+    with standin.connect() as other, connection.cursor() as cursor:
+        cursor.execute(_POINT, id=7).fetchall()
+        writer.cursor().execute("create table elsewhere (id number(10))")
+        try:
+            for _ in range(2):
+                other.cursor().execute(_POINT, id=7).fetchall()  # plans it anew; its rows are known then
+            told.clear()
+            cursor.execute(_POINT, id=7).fetchall()
+            assert set(told) == {"ORDER_ID", "STATUS"}
+            told.clear()
+            for _ in range(3):
+                cursor.execute(_POINT, id=7).fetchall()
+            assert told == []
+        finally:
+            writer.cursor().execute("drop table elsewhere")
