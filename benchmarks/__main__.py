@@ -67,8 +67,8 @@ def table_of(result: Result) -> str:
 def main() -> int:
     """Run the benchmark; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=24, help="rounds of A B B A per workload (default 24)")
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the requests per run (default 1)")
+    parser.add_argument("--rounds", type=int, default=24, help="rounds per workload (default 24)")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the requests per round (default 1)")
     parser.add_argument("--only", default="", help="only workloads whose name contains this")
     options = parser.parse_args()
     load_average = os.getloadavg()[0]

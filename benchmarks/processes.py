@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 
@@ -13,24 +12,16 @@ import msgspec
 from benchmarks.load import LoadOrder, LoadReport
 
 REPOSITORY = Path(__file__).parents[1]
-_CPU_CLOCK_OF_PROCESS = 2
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process, user and system, to the nanosecond.
+def set_one_processor_apart() -> int:
+    """One processor for the servers that are measured: this process and its later children keep to the others.
 
-    The clock that `clock_getcpuclockid(3)` names; /proc/PID/stat has the same sum in steps of 10 ms.
+    Where there is only one, all share it.
     """
-    return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)
-
-
-def stolen_seconds() -> float:
-    """CPU time that the host has taken from this machine's processors since boot, in steps of 10 ms (proc(5), steal).
-
-    What a process is charged for grows with it: it finds its caches emptied when it goes on.
-    """
-    with Path("/proc/stat").open(encoding="ascii") as file:
-        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    first, *others = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, others or [first])
+    return first
 
 
 class Memory:
@@ -59,13 +50,14 @@ class Memory:
 
 
 class Process:
-    """A child that is stopped with the benchmark. Its output goes to `log`."""
+    """A server to measure, on one processor; stopped with the benchmark. Its output goes to `log`."""
 
-    def __init__(self, arguments: list[str], environ: dict[str, str], log: Path) -> None:
+    def __init__(self, arguments: list[str], environ: dict[str, str], log: Path, processor: int) -> None:
         with log.open("wb") as output:
             self._child = subprocess.Popen(
                 [sys.executable, *arguments], env=environ, cwd=REPOSITORY, stdout=output, stderr=output
             )
+        os.sched_setaffinity(self._child.pid, [processor])  # before it has threads: they inherit it
         self._log = log
 
     @property
@@ -106,8 +98,8 @@ class LoadProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(5)
 
-    def run(self, order: LoadOrder) -> LoadReport:
-        """Run one load and wait for its report."""
+    def run(self, order: LoadOrder) -> list[LoadReport]:
+        """Run one load and wait for its reports, one for each target."""
         if self._child.stdin is None or self._child.stdout is None:
             raise RuntimeError("the load generator has no pipes")
         self._child.stdin.write(msgspec.json.encode(order) + b"\n")
@@ -115,4 +107,4 @@ class LoadProcess:
         line = self._child.stdout.readline()
         if not line:
             raise RuntimeError("the load generator ended")
-        return msgspec.json.decode(line, type=LoadReport)
+        return msgspec.json.decode(line, type=list[LoadReport])

@@ -1,7 +1,8 @@
-"""Rounds of A B B A: the bare application, the gateway, the gateway, the bare application.
+"""Rounds in which the bare application and the gateway take turns of tens of milliseconds, on the same processor.
 
-Whatever else the machine does drifts slowly compared with a round, so each round gives one ratio; the median over the
-rounds is the result. A round during which the host took the processors away is run again, as often as there are rounds.
+How fast a processor is changes by a half within tenths of a second where others have a share in it; turns as short as
+these see the same of it. Each round gives one ratio; the median over the rounds is the result. A round during which
+the host took the processors away is run again, as often as there are rounds.
 """
 
 import os
@@ -12,8 +13,9 @@ from collections.abc import Callable
 import msgspec
 
 from benchmarks import snapshots
-from benchmarks.load import LoadOrder
-from benchmarks.processes import LoadProcess, cpu_seconds, stolen_seconds
+from benchmarks.clocks import stolen_seconds
+from benchmarks.load import LoadOrder, LoadReport, Target
+from benchmarks.processes import LoadProcess
 from benchmarks.queries import POINT_PATH, ROWS_PATH
 from benchmarks.servers import API_KEY, BEARER, PUBLIC, Bench
 
@@ -22,9 +24,12 @@ ORDER_IDS = (17, 170, 1_700, 711)
 STOLEN_SHARE_MAX = 0.03
 """Of the machine's CPU time during a round, for the round to count."""
 
+TURNS = 20
+"""Of each side in a round, unless they would have too few requests."""
+
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison: what is asked of the bare application and of the gateway, and how often per run.
+    """One comparison: what is asked of the bare application and of the gateway, and how often in a round.
 
     With `against_unrecorded` the other side is no bare application but a gateway that keeps no access log.
     """
@@ -37,14 +42,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     paths: list[str]
     headers: list[str]
     against_unrecorded: bool = False
-
-
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One run against one server."""
-
-    cpu_us: float
-    requests_per_s: float
-    median_ms: float
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +73,7 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
             Workload(
                 name=f"point query, {kind}",
                 target=0.75,
-                requests=max(50, int(1_000 * scale)),
+                requests=max(200, int(2_000 * scale)),
                 connections=8,
                 bare_paths=[f"/point{query}" for query in point_query],
                 paths=[f"/api/v1/data/{POINT_PATH}/{kind}{query}" for query in point_query],
@@ -87,7 +84,7 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
             Workload(
                 name=f"10,000 rows, {kind}",
                 target=0.80,
-                requests=max(4, int(8 * scale)),
+                requests=max(16, int(16 * scale)),
                 connections=4,
                 bare_paths=["/rows"],
                 paths=[f"/api/v1/data/{ROWS_PATH}/{kind}"],
@@ -100,8 +97,8 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
             Workload(
                 name=f"access log, {kind}",
                 target=0.95,
-                # A second each: what is gathered, written and sent belongs to the sample in which it came.
-                requests=max(50, int(4_000 * scale)),
+                # Two seconds a round: what is gathered, written and sent belongs to the round in which it came.
+                requests=max(200, int(4_000 * scale)),
                 connections=8,
                 bare_paths=paths,
                 paths=paths,
@@ -113,7 +110,7 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
         Workload(
             name=f"snapshot of {name}, {encoding}",
             target=snapshots.TARGETS[name],
-            requests=max(50, int(2_000 * scale / (1 if snapshots.ROW_COUNTS[name] == 1 else 10))),
+            requests=max(200, int(4_000 * scale / (1 if snapshots.ROW_COUNTS[name] == 1 else 10))),
             connections=8,
             bare_paths=[snapshots.static_path(name, encoding)],
             paths=[f"/api/v1/data/{path}"],
@@ -128,48 +125,46 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
 def compare(
     bench: Bench, load: LoadProcess, workload: Workload, rounds: int, tell: Callable[[str], None]
 ) -> Comparison:
-    """Run the rounds of one workload; both servers are warmed up first."""
-    bare_port, bare_pid = bench.bare_port, bench.bare_pid
-    if workload.against_unrecorded:
-        bare_port, bare_pid = bench.unrecorded_port, bench.unrecorded_pid
-    bare_order = LoadOrder(
-        port=bare_port,
-        paths=workload.bare_paths,
-        headers=workload.headers,
+    """Run the rounds of one workload, after one that does not count."""
+    against = bench.unrecorded if workload.against_unrecorded else bench.bare
+    order = LoadOrder(
+        targets=[
+            Target(port=against.port, pid=against.pid, paths=workload.bare_paths, headers=workload.headers),
+            Target(port=bench.gateway.port, pid=bench.gateway.pid, paths=workload.paths, headers=workload.headers),
+        ],
         connections=workload.connections,
         requests=workload.requests,
+        turn=max(2 * workload.connections, workload.requests // TURNS),
     )
-    order = msgspec.structs.replace(bare_order, port=bench.gateway_port, paths=workload.paths)
-    for each in (bare_order, order):
-        _sample(load, each, bare_pid)
-    bare: list[Sample] = []
-    ours: list[Sample] = []
-    ratios: list[float] = []
+    _cpu_us(order, load.run(order))
+    bare: list[LoadReport] = []
+    ours: list[LoadReport] = []
+    bare_cpu_us: list[float] = []
+    cpu_us: list[float] = []
     shares: list[float] = []
     repeated = 0
-    while len(ratios) < rounds:
+    while len(ours) < rounds:
         stolen_s, started = stolen_seconds(), time.monotonic()
-        a1 = _sample(load, bare_order, bare_pid)
-        b1 = _sample(load, order, bench.gateway_pid)
-        b2 = _sample(load, order, bench.gateway_pid)
-        a2 = _sample(load, bare_order, bare_pid)
+        reports = load.run(order)
         share = (stolen_seconds() - stolen_s) / (time.monotonic() - started) / (os.cpu_count() or 1)
         if share > STOLEN_SHARE_MAX and repeated < rounds:
             repeated += 1
             tell(f"{workload.name}: the host took {share:.0%} of the CPU, once more")
             continue
         shares.append(share)
-        bare += [a1, a2]
-        ours += [b1, b2]
-        ratios.append((a1.cpu_us + a2.cpu_us) / (b1.cpu_us + b2.cpu_us))
-        tell(f"{workload.name}: round {len(ratios)} of {rounds}, CPU ratio {ratios[-1]:.3f}")
-    bare_rate = statistics.median(sample.requests_per_s for sample in bare)
-    rate = statistics.median(sample.requests_per_s for sample in ours)
+        bare.append(reports[0])
+        ours.append(reports[1])
+        for found, values in zip(_cpu_us(order, reports), (bare_cpu_us, cpu_us), strict=True):
+            values.append(found)
+        tell(f"{workload.name}: round {len(ours)} of {rounds}, CPU ratio {bare_cpu_us[-1] / cpu_us[-1]:.3f}")
+    ratios = [a / b for a, b in zip(bare_cpu_us, cpu_us, strict=True)]
+    bare_rate = statistics.median(report.requests_per_s for report in bare)
+    rate = statistics.median(report.requests_per_s for report in ours)
     return Comparison(
         name=workload.name,
         target=workload.target,
-        bare_cpu_us=round(statistics.median(sample.cpu_us for sample in bare), 1),
-        cpu_us=round(statistics.median(sample.cpu_us for sample in ours), 1),
+        bare_cpu_us=round(statistics.median(bare_cpu_us), 1),
+        cpu_us=round(statistics.median(cpu_us), 1),
         cpu_ratio=round(statistics.median(ratios), 3),
         cpu_ratios=[round(ratio, 3) for ratio in ratios],
         rounds_repeated=repeated,
@@ -177,18 +172,15 @@ def compare(
         bare_requests_per_s=bare_rate,
         requests_per_s=rate,
         rate_ratio=round(rate / bare_rate, 3),
-        median_ms=statistics.median(sample.median_ms for sample in ours),
+        median_ms=statistics.median(report.median_ms for report in ours),
     )
 
 
-def _sample(load: LoadProcess, order: LoadOrder, pid: int) -> Sample:
-    before = cpu_seconds(pid)
-    report = load.run(order)
-    spent_s = cpu_seconds(pid) - before
-    if report.statuses != {"200": order.requests}:
-        raise RuntimeError(f"{order.paths[0]} answered {report.statuses}")
-    return Sample(
-        cpu_us=spent_s * 1_000_000 / report.requests,
-        requests_per_s=report.requests_per_s,
-        median_ms=report.median_ms,
-    )
+def _cpu_us(order: LoadOrder, reports: list[LoadReport]) -> list[float]:
+    """CPU time per request of each target. Raises `RuntimeError` unless everything was answered with 200."""
+    found = []
+    for target, report in zip(order.targets, reports, strict=True):
+        if report.statuses != {"200": order.requests} or report.cpu_us is None:
+            raise RuntimeError(f"{target.paths[0]} answered {report.statuses}")
+        found.append(report.cpu_us)
+    return found

@@ -17,7 +17,7 @@ import msgspec
 
 from benchmarks import snapshots
 from benchmarks.access_storing import storing
-from benchmarks.processes import Process
+from benchmarks.processes import Process, set_one_processor_apart
 from benchmarks.queries import MILLION_PATH, MILLION_ROWS, MILLION_SQL, POINT_PATH, POINT_SQL, ROWS_PATH, ROWS_SQL
 from qg_core.specs import MethodType
 from qg_devstack.hand_published import HandPublished, integer_parameter
@@ -30,21 +30,29 @@ START_TIMEOUT_S = 60.0
 PUBLIC, API_KEY, BEARER = "public", "api_key", "bearer"
 
 
-class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """Where everything runs. `headers` are the request headers by kind of authentication."""
+class Server(msgspec.Struct, frozen=True):
+    """One process that is measured."""
 
-    bare_pid: int
-    bare_port: int
-    gateway_pid: int
-    gateway_port: int
-    unrecorded_pid: int
-    unrecorded_port: int
+    pid: int
+    port: int
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs: the bare application, a data plane, and one without an access log.
+
+    `headers` are the request headers by kind of authentication.
+    """
+
+    bare: Server
+    gateway: Server
+    unrecorded: Server
     headers: dict[str, list[str]]
 
 
 @contextlib.contextmanager
 def started(directory: Path) -> Iterator[Bench]:
     """Start everything under `directory`; the servers' logs lie there."""
+    processor = set_one_processor_apart()
     with contextlib.ExitStack() as stack:
         standin = StandinServer(_made(directory / "standin"), options=StandinOptions(scale=STANDIN_SCALE))
         standin.start()
@@ -79,10 +87,11 @@ def started(directory: Path) -> Iterator[Bench]:
             ],
             {**os.environ, "ORACLE_PASSWORD": oracle.password},
             directory / "bare.log",
+            processor,
         )
         stack.callback(bare.stop)
         environ = {**os.environ, **published.environ(str(directory / "state"), port, ops_port)}
-        gateway = Process(["-m", "cli.main", "data-plane"], environ, directory / "gateway.log")
+        gateway = Process(["-m", "cli.main", "data-plane"], environ, directory / "gateway.log", processor)
         stack.callback(gateway.stop)
         # The same without an access log: what that costs.
         environ = {
@@ -90,19 +99,16 @@ def started(directory: Path) -> Iterator[Bench]:
             **published.environ(str(directory / "unrecorded"), unrecorded_port, unrecorded_ops_port),
             "ACCESS_LOG": "false",
         }
-        unrecorded = Process(["-m", "cli.main", "data-plane"], environ, directory / "unrecorded.log")
+        unrecorded = Process(["-m", "cli.main", "data-plane"], environ, directory / "unrecorded.log", processor)
         stack.callback(unrecorded.stop)
         stack.enter_context(storing(redis.address.url(), environ["BUNDLE_SEAL_KEY"]))
         _wait_until_ready(gateway, f"http://127.0.0.1:{ops_port}/-/ready")
         _wait_until_ready(unrecorded, f"http://127.0.0.1:{unrecorded_ops_port}/-/ready")
         _wait_until_ready(bare, f"http://127.0.0.1:{bare_port}/point?order_id=1")
         yield Bench(
-            bare_pid=bare.pid,
-            bare_port=bare_port,
-            gateway_pid=gateway.pid,
-            gateway_port=port,
-            unrecorded_pid=unrecorded.pid,
-            unrecorded_port=unrecorded_port,
+            bare=Server(bare.pid, bare_port),
+            gateway=Server(gateway.pid, port),
+            unrecorded=Server(unrecorded.pid, unrecorded_port),
             headers=headers,
         )
 

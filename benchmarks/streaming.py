@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from benchmarks.load import LoadOrder
+from benchmarks.load import LoadOrder, Target
 from benchmarks.processes import LoadProcess, Memory
 from benchmarks.queries import MILLION_PATH, MILLION_ROWS
 from benchmarks.servers import Bench
@@ -26,13 +26,12 @@ class Streaming(msgspec.Struct, frozen=True, kw_only=True):
 
 def stream_a_million(bench: Bench, load: LoadProcess) -> Streaming:
     """Stream once; the peak is the kernel's own (VmHWM, reset before)."""
-    memory = Memory(bench.gateway_pid)
+    memory = Memory(bench.gateway.pid)
     idle = memory.now_bytes()
     memory.reset_peak()
     started = time.monotonic()
-    report = load.run(
-        LoadOrder(port=bench.gateway_port, paths=[f"/api/v1/data/{MILLION_PATH}"], connections=1, requests=1)
-    )
+    target = Target(port=bench.gateway.port, paths=[f"/api/v1/data/{MILLION_PATH}"])
+    (report,) = load.run(LoadOrder(targets=[target], connections=1, requests=1))
     if report.statuses != {"200": 1}:
         raise RuntimeError(f"streaming answered {report.statuses}")
     peak = memory.peak_bytes()

@@ -167,7 +167,7 @@ class Call:
         cursor = self._cursor = open_cursor(session, statement, self._tags, asked)
         declare_binds(cursor, self._binds)
         await cursor.execute(statement.sql, self._binds)
-        self.output.shape(columns_of(session, cursor, statement.sql))
+        self.output.shape(columns_of(session, cursor, statement))
         if cursor.prefetchrows < asked:  # LOB columns turned up
             asked = cursor.arraysize = cursor.prefetchrows
         return self._encode(await cursor.fetchmany(asked), asked)

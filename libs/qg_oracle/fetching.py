@@ -29,9 +29,9 @@ def declare_binds(cursor: DescribingCursor, binds: Mapping[str, Any]) -> None:
             cursor.setinputsizes(**{name: oracledb.DB_TYPE_TIMESTAMP})
 
 
-def columns_of(session: Session, cursor: DescribingCursor, sql: str) -> tuple[Column, ...]:
+def columns_of(session: Session, cursor: DescribingCursor, statement: Statement) -> tuple[Column, ...]:
     """The columns of what was just executed: described in this call, or known since this session's last describe."""
-    known = session.columns.get(sql)
+    known = session.columns.get(statement.sql)
     if not cursor.described and known is not None:
         return known
     described = cursor.description or []
@@ -43,7 +43,7 @@ def columns_of(session: Session, cursor: DescribingCursor, sql: str) -> tuple[Co
         return known
     if len(session.columns) >= 2 * STATEMENTS_CACHED:
         session.columns.clear()
-    session.columns[sql] = columns
+    session.columns[statement.sql] = columns = statement.known(columns)
     return columns
 
 

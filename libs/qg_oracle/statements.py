@@ -136,6 +136,10 @@ class Statement:
         self._last_columns, self._last_encoder = columns, encoder
         return encoder
 
+    def known(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        """The same columns as one object, whichever session they were described in: `encoder_for` compares that."""
+        return next((known for known in self._encoders if known == columns), columns)
+
     def note_batch(self, columns: Sequence[Column], rows: int, size: int) -> None:
         """Learn from a batch of `rows` rows that became `size` bytes how many to ask for next."""
         if rows == 0 or (self.batch_rows == BATCH_ROWS_MAX and size <= rows * NARROW_ROW_BYTES):

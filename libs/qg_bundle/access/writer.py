@@ -1,6 +1,6 @@
 """The data plane's side of the access stream: appends batches, reads how far its log is stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -27,14 +27,20 @@ return found['err'] and 0 or #found
 """
 
 
-async def append_batch(redis: Redis, fields: Mapping[bytes, bytes]) -> bytes:
-    """Append one entry (`codec.encode_batch`); its id. Raises one of `link.LINK_ERRORS`."""
-    entry_id = await redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py: untyped
-        "XADD", keys.ACCESS, "MAXLEN", "~", ENTRIES_MAX, "*", *(part for field in fields.items() for part in field)
-    )
-    if not isinstance(entry_id, bytes):
+async def append_batches(redis: Redis, batches: Sequence[Mapping[bytes, bytes]]) -> list[bytes]:
+    """Append entries (`codec.encode_batch`) in one round trip; their ids. Raises one of `link.LINK_ERRORS`.
+
+    When it raises, some of them may be in the stream: what is sent twice is stored once.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    for fields in batches:
+        pipeline.execute_command(
+            "XADD", keys.ACCESS, "MAXLEN", "~", ENTRIES_MAX, "*", *(part for field in fields.items() for part in field)
+        )
+    entry_ids = await pipeline.execute()
+    if not all(isinstance(entry_id, bytes) for entry_id in entry_ids):
         raise RedisError("Redis answered something else than the id of an entry")
-    return entry_id
+    return entry_ids
 
 
 async def is_in_stream(redis: Redis, entry_id: bytes) -> bool:

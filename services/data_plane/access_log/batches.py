@@ -1,10 +1,13 @@
-"""The next batch of a log: read from its files, compressed and tagged. For the disk's thread."""
+"""The next batches of a log: read from its files, compressed and tagged. For the disk's thread."""
 
 import msgspec
 
 from data_plane.access_log.log import Log
 from qg_bundle.access.codec import EVENTS_MAX, RAW_BYTES_MAX, encode_batch, make_header
 from qg_core.signatures import Tagger
+
+BATCHES_MAX = 8
+"""Prepared in one go and sent in one round trip: to change threads costs as much as a batch."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -20,7 +23,24 @@ class Prepared(msgspec.Struct, frozen=True):
         return sum(map(len, self.fields.values()))
 
 
-def next_batch(log: Log, tags: Tagger, node: str, *, sent: int, stored: int, announced: int) -> Prepared | None:
+def next_batches(
+    log: Log, tags: Tagger, node: str, *, sent: int, stored: int, announced: int, bytes_max: int
+) -> list[Prepared]:
+    """What follows `sent`, up to `BATCHES_MAX` and until there are `bytes_max`."""
+    found: list[Prepared] = []
+    while len(found) < BATCHES_MAX and bytes_max > 0:
+        batch = _next_batch(log, tags, node, sent=sent, stored=stored, announced=announced)
+        if batch is None:
+            break
+        found.append(batch)
+        if batch.last >= log.segments.last:
+            break  # the answer would be no
+        sent, announced = max(sent, batch.last), batch.base
+        bytes_max -= batch.bytes
+    return found
+
+
+def _next_batch(log: Log, tags: Tagger, node: str, *, sent: int, stored: int, announced: int) -> Prepared | None:
     """What follows `sent`; without lines when there is only a gap to tell of; null when there is nothing to say.
 
     A gap behind what is stored would hold up the watermark until somebody says that nothing is coming.

@@ -46,9 +46,9 @@ class Outbox:
         self._patience_anyway_s = SEND_AGAIN_ANYWAY_S
 
     @property
-    def is_full(self) -> bool:
-        """Nothing more may be sent until something is stored."""
-        return self.outstanding_bytes >= OUTSTANDING_BYTES_MAX
+    def room_bytes(self) -> int:
+        """What may be sent before something is stored; the last batch may go beyond it."""
+        return OUTSTANDING_BYTES_MAX - self.outstanding_bytes
 
     @property
     def oldest(self) -> Sent | None:

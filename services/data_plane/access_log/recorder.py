@@ -38,8 +38,8 @@ HAND_OVER_BYTES = 262_144
 """How long, and up to how many bytes (half a file at most), lines are gathered for the disk's thread: waking it costs
 more than a write. A kill loses, and counts, what was gathered."""
 
-GATHER_S = 0.25
-"""How long events are gathered into a batch."""
+GATHER_S = 0.5
+"""How long events are gathered into batches."""
 
 LOOK_EVERY_S = 1.0
 BACKOFF_MIN_S = 0.5
@@ -77,7 +77,7 @@ class Recorder:
         self.begin = self._numbers.begin
         """Count a request as running; `end` must follow."""
         self.end = self._numbers.end
-        """The number of a request that is over."""
+        """The first of the numbers of so many requests that are over."""
 
     async def start(self) -> None:
         """Take over what earlier processes left, and begin to send. Waits for the disk, at most `CLOSE_DISK_S`."""

@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from data_plane.access_log.batches import Prepared, next_batch
+from data_plane.access_log.batches import BATCHES_MAX, Prepared, next_batches
 from data_plane.access_log.disk_thread import DiskThread
 from data_plane.access_log.log import Log
 from data_plane.access_log.logs import Logs
 from data_plane.access_log.outbox import Outbox, Sent
 from qg_bundle.access.codec import PersistedRefused, read_persisted
-from qg_bundle.access.writer import append_batch, is_in_stream, persisted_of
+from qg_bundle.access.writer import append_batches, is_in_stream, persisted_of
 from qg_core.signatures import Tagger
 from qg_telemetry.events import AccessBatchesLost, AccessWatermarkRefused, Observe
 
@@ -126,15 +126,23 @@ class Sender:
         outbox.send_again(now)
 
     async def _send(self, log: Log, outbox: Outbox) -> None:
-        while not outbox.is_full and (prepared := await self._on_disk(partial(self._next_batch, log, outbox))):
-            entry_id = await append_batch(self._redis, prepared.fields)
-            outbox.note_sent(Sent(entry_id, prepared.last, prepared.bytes), prepared.base, self._now())
-            if prepared.last >= log.segments.last:
+        while batches := await self._on_disk(partial(self._next_batches, log, outbox)):
+            entry_ids = await append_batches(self._redis, [batch.fields for batch in batches])
+            now = self._now()
+            for entry_id, batch in zip(entry_ids, batches, strict=True):
+                outbox.note_sent(Sent(entry_id, batch.last, batch.bytes), batch.base, now)
+            if len(batches) < BATCHES_MAX:
                 return  # what was written since waits for the next step
 
-    def _next_batch(self, log: Log, outbox: Outbox) -> Prepared | None:
-        return next_batch(
-            log, self._batch_tags, self._node, sent=outbox.sent, stored=outbox.stored, announced=outbox.announced
+    def _next_batches(self, log: Log, outbox: Outbox) -> list[Prepared]:
+        return next_batches(
+            log,
+            self._batch_tags,
+            self._node,
+            sent=outbox.sent,
+            stored=outbox.stored,
+            announced=outbox.announced,
+            bytes_max=outbox.room_bytes,
         )
 
     async def _on_disk(self, call: Callable[[], ResultT]) -> ResultT:

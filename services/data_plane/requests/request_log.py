@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from data_plane.access_log.recorder import Recorder
+from data_plane.requests.access_events import End, access_events
 from data_plane.requests.request_traces import RequestTraces
 from data_plane.requests.visit import Visit
-from qg_core.access_events import AccessEvent
 from qg_telemetry.events import RequestServed
 
 DELAY_S = 0.025
@@ -34,37 +34,40 @@ class RequestLog:
         self._recorder = recorder
         self._traces = traces
         self._served: list[RequestServed] = []
-        self._recorded: list[AccessEvent] = []
+        self._ends: list[End] = []
+        self._over = 0
         self._wall_clock_ahead_s = 0.0
         self.begin: Callable[[], None] = _nothing if recorder is None else recorder.begin
         """A request has arrived; `add` must follow."""
 
     def add(self, visit: Visit) -> None:
         """Take a request that is over (`visit.ended` is set)."""
-        recorder = self._recorder
-        # First: whatever happens below, the request no longer counts as running.
-        sequence = 0 if recorder is None else recorder.end()
-        waiting = self._served
-        if not waiting:
+        if not self._over:
             self._wall_clock_ahead_s = time.time() - time.monotonic()
             asyncio.get_running_loop().call_later(DELAY_S, self.flush)
+        # First: whatever happens below, the request no longer counts as running.
+        self._over += 1
         served = visit.served()
         if self._traces is not None:
             served = _traced(self._traces, visit, served, self._wall_clock_ahead_s)
-        waiting.append(served)
-        if recorder is not None:
-            self._recorded.append(visit.recorded(served, sequence, self._wall_clock_ahead_s))
-        if len(waiting) >= WAITING_MAX:
+        self._served.append(served)
+        if self._recorder is not None:
+            principal = visit.principal
+            self._ends.append((visit.ended, None if principal is None else principal.credential_id))
+        if self._over >= WAITING_MAX:
             self.flush()
 
     def flush(self) -> None:
         """Say what has happened so far."""
         served, self._served = self._served, []
+        ends, self._ends = self._ends, []
+        over, self._over = self._over, 0
         if served:
             self._tell(served)
-        recorded, self._recorded = self._recorded, []
-        if self._recorder is not None and recorded:
-            self._recorder.record(recorded)
+        if self._recorder is not None and over:
+            first = self._recorder.end(over)
+            if served:
+                self._recorder.record(access_events(served, ends, first, self._wall_clock_ahead_s))
 
 
 def _nothing() -> None:

@@ -3,12 +3,7 @@
 from data_plane.catalogs.catalog import Catalog
 from data_plane.catalogs.route import Route, shown_path
 from data_plane.requests.request import Request
-from qg_core.access_events import (
-    METHOD_LENGTH_MAX,
-    PRINCIPAL_LENGTH_MAX,
-    REMOTE_IP_LENGTH_MAX,
-    AccessEvent,
-)
+from qg_core.access_events import METHOD_LENGTH_MAX
 from qg_core.errors import GatewayError
 from qg_security.principals import Principal
 from qg_telemetry.events import RequestServed
@@ -84,30 +79,6 @@ class Visit:
             None if error is None else error.cause_code,
             None if principal is None else principal.auth_method_id,
             self.aborted,
-        )
-
-    def recorded(self, served: RequestServed, sequence: int, wall_clock_ahead_s: float) -> AccessEvent:
-        """The same for the access log, where it has the number `sequence`.
-
-        `wall_clock_ahead_s` is what to add to the monotonic clock for Unix seconds. Every text is cut to its length.
-        """
-        principal = self.principal
-        return AccessEvent(
-            sequence,
-            self.ended + wall_clock_ahead_s,
-            served.request_id,
-            served.endpoint_id,
-            served.path,
-            served.method,
-            None if served.user is None else served.user[:PRINCIPAL_LENGTH_MAX],
-            served.auth_method_id,
-            None if principal is None else principal.credential_id,
-            served.client_ip[:REMOTE_IP_LENGTH_MAX],
-            served.status,
-            served.duration_ms,
-            served.row_count,
-            served.bytes,
-            served.revision,
         )
 
     def _outcome(self) -> str:

@@ -6,8 +6,9 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from data_plane.access_log import outbox as outbox_module
+from data_plane.access_log.batches import BATCHES_MAX
 from qg_bundle import keys
-from qg_bundle.access.codec import persisted_value
+from qg_bundle.access.codec import EVENTS_MAX, persisted_value
 from qg_security.sealing import new_fernet_key
 from qg_security.tags import ACCESS_PERSISTED_CONTEXT, TagKeys
 from qg_telemetry.events import (
@@ -107,6 +108,15 @@ async def test_what_is_out_is_bounded(tmp_path: Path, redis_url: str, monkeypatc
         assert node.recorder.outstanding_bytes < 30_000
         await sink.until_persisted(node.log_id, 11_000, timeout_s=40)
         assert (sink.lost(node.log_id), sink.received) == (0, 11_000)
+
+
+async def test_many_batches_go_out_at_once_and_each_of_them_once(tmp_path: Path, redis_url: str) -> None:
+    events = 2 * BATCHES_MAX * EVENTS_MAX + 200
+    async with RecordingNode(tmp_path, redis_url) as node, Sink(redis_url) as sink:
+        node.serve(events, at_once=1_000)
+        await sink.until_persisted(node.log_id, events)
+        assert (sink.lost(node.log_id), sink.received) == (0, events)
+        assert sink.entries < 2 * BATCHES_MAX + 10
 
 
 @pytest.mark.parametrize("forged", ["other_key", "other_log", "other_purpose", "number_alone", "long"])

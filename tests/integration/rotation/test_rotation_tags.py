@@ -10,7 +10,7 @@ from control_plane.rotation.command import EXIT_DONE, EXIT_KEYS_NEEDED
 from qg_bundle import keys
 from qg_bundle.access.codec import PersistedRefused, persisted_value, read_persisted
 from qg_bundle.access.key_rotation import all_persisted
-from qg_bundle.access.writer import append_batch
+from qg_bundle.access.writer import append_batches
 from qg_security.tags import ACCESS_BATCH_CONTEXT, ACCESS_PERSISTED_CONTEXT, TagKeys
 from tests.fixtures.store import StoreUrls
 from tests.integration.rotation.turning import Turning
@@ -102,7 +102,7 @@ async def test_watermarks_of_silent_logs_are_tagged_again(turning: Turning) -> N
 async def test_batches_that_wait_for_workers_are_waited_for(turning: Turning, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotated_tags, "BATCHES_WAIT_S", 0.2)
     log = NodeLog(TagKeys([turning.old.seal], ACCESS_BATCH_CONTEXT))
-    await append_batch(turning.rig.redis, log.batch(1, 3))
+    await append_batches(turning.rig.redis, [log.batch(1, 3)])
     ran = await turning.rotate()
     assert ran.status == EXIT_KEYS_NEEDED
     assert "access events on their way: waiting for workers to store 1 batches" in ran.lines

@@ -18,7 +18,7 @@ from qg_bundle.access.codec import (
     read_persisted,
 )
 from qg_bundle.access.reader import RESPONSE_BYTES_MAX
-from qg_bundle.access.writer import append_batch
+from qg_bundle.access.writer import append_batches
 from qg_bundle.link import open_link
 from qg_core.access_events import AccessEvent
 from qg_security.sealing import new_fernet_key
@@ -125,7 +125,7 @@ class SinkRig:
 
     async def send(self, *entries: dict[bytes, bytes]) -> None:
         for fields in entries:
-            await append_batch(self.redis, fields)
+            await append_batches(self.redis, [fields])
 
     async def persisted(self, log: NodeLog) -> int:
         """What a node would believe; 0 when there is nothing, -1 when it does not verify."""

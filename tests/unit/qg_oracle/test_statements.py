@@ -95,6 +95,7 @@ def test_encoders_are_made_once_per_shape() -> None:
     assert statement.encoder_for(NARROW) is statement.encoder_for(NARROW)
     same = (Column("A", ColumnKind.NUMBER, "NUMBER"),)
     assert statement.encoder_for(same) is statement.encoder_for(NARROW)
+    assert statement.known(same) is NARROW, "one object for all sessions"
     assert statement.encoder_for(NARROW).names == ("a",)
     for number in range(30):
         statement.encoder_for((Column(f"X{number}", ColumnKind.TEXT, "VARCHAR"),))
