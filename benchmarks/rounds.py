@@ -31,7 +31,7 @@ TURNS = 20
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison: what is asked of the bare application and of the gateway, and how often in a round.
 
-    With `against_unrecorded` the other side is no bare application but a gateway that keeps no access log.
+    With `against_unrecorded` both sides are gateways, and the other one keeps no access log.
     """
 
     name: str
@@ -126,11 +126,13 @@ def compare(
     bench: Bench, load: LoadProcess, workload: Workload, rounds: int, tell: Callable[[str], None]
 ) -> Comparison:
     """Run the rounds of one workload, after one that does not count."""
-    against = bench.unrecorded if workload.against_unrecorded else bench.bare
+    against, gateway = (
+        (bench.unrecorded, bench.recorded) if workload.against_unrecorded else (bench.bare, bench.gateway)
+    )
     order = LoadOrder(
         targets=[
             Target(port=against.port, pid=against.pid, paths=workload.bare_paths, headers=workload.headers),
-            Target(port=bench.gateway.port, pid=bench.gateway.pid, paths=workload.paths, headers=workload.headers),
+            Target(port=gateway.port, pid=gateway.pid, paths=workload.paths, headers=workload.headers),
         ],
         connections=workload.connections,
         requests=workload.requests,

@@ -38,13 +38,14 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs: the bare application, a data plane, and one without an access log.
+    """What runs: the bare application and a data plane; two more data planes of the same life, one without access log.
 
     `headers` are the request headers by kind of authentication.
     """
 
     bare: Server
     gateway: Server
+    recorded: Server
     unrecorded: Server
     headers: dict[str, list[str]]
 
@@ -61,7 +62,7 @@ def started(directory: Path) -> Iterator[Bench]:
         redis.start()
         stack.callback(redis.stop)
         oracle = standin.address
-        bare_port, port, ops_port, unrecorded_port, unrecorded_ops_port = _free_ports(5)
+        (bare_port,) = _free_ports(1)
         published = HandPublished(redis.address.url())
         connection_id = published.connection(
             oracle.host,
@@ -90,27 +91,30 @@ def started(directory: Path) -> Iterator[Bench]:
             processor,
         )
         stack.callback(bare.stop)
-        environ = {**os.environ, **published.environ(str(directory / "state"), port, ops_port)}
-        gateway = Process(["-m", "cli.main", "data-plane"], environ, directory / "gateway.log", processor)
-        stack.callback(gateway.stop)
-        # The same without an access log: what that costs.
-        environ = {
-            **os.environ,
-            **published.environ(str(directory / "unrecorded"), unrecorded_port, unrecorded_ops_port),
-            "ACCESS_LOG": "false",
-        }
-        unrecorded = Process(["-m", "cli.main", "data-plane"], environ, directory / "unrecorded.log", processor)
-        stack.callback(unrecorded.stop)
-        stack.enter_context(storing(redis.address.url(), environ["BUNDLE_SEAL_KEY"]))
-        _wait_until_ready(gateway, f"http://127.0.0.1:{ops_port}/-/ready")
-        _wait_until_ready(unrecorded, f"http://127.0.0.1:{unrecorded_ops_port}/-/ready")
         _wait_until_ready(bare, f"http://127.0.0.1:{bare_port}/point?order_id=1")
+        stack.enter_context(storing(redis.address.url(), published.seal_key))
         yield Bench(
             bare=Server(bare.pid, bare_port),
-            gateway=Server(gateway.pid, port),
-            unrecorded=Server(unrecorded.pid, unrecorded_port),
+            gateway=_data_plane(stack, published, directory / "gateway", processor),
+            recorded=_data_plane(stack, published, directory / "recorded", processor),
+            unrecorded=_data_plane(stack, published, directory / "unrecorded", processor, access_log=False),
             headers=headers,
         )
+
+
+def _data_plane(
+    stack: contextlib.ExitStack, published: HandPublished, directory: Path, processor: int, *, access_log: bool = True
+) -> Server:
+    port, ops_port = _free_ports(2)
+    environ = {
+        **os.environ,
+        **published.environ(str(directory), port, ops_port),
+        "ACCESS_LOG": str(access_log).lower(),
+    }
+    process = Process(["-m", "cli.main", "data-plane"], environ, directory.with_suffix(".log"), processor)
+    stack.callback(process.stop)
+    _wait_until_ready(process, f"http://127.0.0.1:{ops_port}/-/ready")
+    return Server(process.pid, port)
 
 
 def _publish(published: HandPublished, connection_id: str) -> dict[str, list[str]]:
