@@ -102,6 +102,7 @@ class _Side:
         self._unsent = 0
         self._unanswered = 0
         self._over: asyncio.Future[None] | None = None
+        self._lost: ConnectionError | None = None
         self._seconds = 0.0
         self._cpu_s: float | None = None
         self._latencies_ms: list[float] = []
@@ -124,7 +125,9 @@ class _Side:
             self._connections.append(connection)
 
     async def take_turn(self, requests: int) -> None:
-        """Ask `requests` times and wait for all answers. Raises `ConnectionError`."""
+        """Ask `requests` times and wait for all answers. Raises `ConnectionError`, also for one lost before."""
+        if self._lost is not None:
+            raise self._lost
         self._unsent = self._unanswered = requests
         self._over = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
@@ -146,8 +149,9 @@ class _Side:
             self._over.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._lost = ConnectionError(f"port {self._target.port} closed a connection: {error}")
         if self._over is not None and not self._over.done():
-            self._over.set_exception(ConnectionError(f"port {self._target.port} closed a connection: {error}"))
+            self._over.set_exception(self._lost)
 
     def report(self) -> "LoadReport":
         latencies = sorted(self._latencies_ms) or [0.0]
@@ -187,7 +191,7 @@ class Target(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class LoadOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One load to run: `requests` to each target, over `connections` of its own, after a turn that does not count.
+    """One load to run: `requests` to each target, over `connections` of its own, after `warm_up` that do not count.
 
     Two targets take turns of `turn` requests, A B B A A B B A and so on: never both at once.
     """
@@ -196,6 +200,7 @@ class LoadOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     connections: int = 8
     requests: int = 4_000
     turn: int = 4_000
+    warm_up: int = 0
 
 
 async def run_load(order: LoadOrder) -> list[LoadReport]:
@@ -204,8 +209,9 @@ async def run_load(order: LoadOrder) -> list[LoadReport]:
     try:
         for side in sides:
             await side.connect(order.connections)
-        for side in sides:
-            await side.take_turn(min(order.turn, order.requests))
+        if order.warm_up:
+            for side in sides:
+                await side.take_turn(order.warm_up)
         for side in sides:
             side.begin()
         left, in_turn = order.requests, sides

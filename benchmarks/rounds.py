@@ -129,6 +129,7 @@ def compare(
     against, gateway = (
         (bench.unrecorded, bench.recorded) if workload.against_unrecorded else (bench.bare, bench.gateway)
     )
+    turn = max(2 * workload.connections, workload.requests // TURNS)
     order = LoadOrder(
         targets=[
             Target(port=against.port, pid=against.pid, paths=workload.bare_paths, headers=workload.headers),
@@ -136,7 +137,8 @@ def compare(
         ],
         connections=workload.connections,
         requests=workload.requests,
-        turn=max(2 * workload.connections, workload.requests // TURNS),
+        turn=turn,
+        warm_up=turn,
     )
     _cpu_us(order, load.run(order))
     bare: list[LoadReport] = []

@@ -37,9 +37,13 @@ async def append_batches(redis: Redis, batches: Sequence[Mapping[bytes, bytes]])
         pipeline.execute_command(
             "XADD", keys.ACCESS, "MAXLEN", "~", ENTRIES_MAX, "*", *(part for field in fields.items() for part in field)
         )
-    entry_ids = await pipeline.execute()
-    if not all(isinstance(entry_id, bytes) for entry_id in entry_ids):
-        raise RedisError("Redis answered something else than the id of an entry")
+    # Raised here and not by the driver, which would quote a part of the batch.
+    entry_ids = await pipeline.execute(raise_on_error=False)
+    for entry_id in entry_ids:
+        if isinstance(entry_id, RedisError):
+            raise entry_id
+        if not isinstance(entry_id, bytes):
+            raise RedisError("Redis answered something else than the id of an entry")
     return entry_ids
 
 

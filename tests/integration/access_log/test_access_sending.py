@@ -149,6 +149,7 @@ async def test_keys_of_another_type_are_a_failure_and_no_standstill(tmp_path: Pa
         node.serve(50)
         if key == keys.ACCESS:
             await until(lambda: bool(node.told(AccessSendingFailed)))
+            assert "XADD" not in node.told(AccessSendingFailed)[0].detail, "nothing of a batch is quoted"
         else:
             await until(lambda: node.recorder.outstanding_bytes > 0)
         await sink.redis.delete(key)
