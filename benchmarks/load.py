@@ -13,7 +13,7 @@ import re
 import statistics
 import sys
 import time
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 import uvloop
@@ -23,6 +23,9 @@ from benchmarks.clocks import cpu_seconds
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"0\r\n\r\n"
 _HOST = "127.0.0.1"
+
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class LoadReport(msgspec.Struct, kw_only=True):
@@ -197,9 +200,9 @@ class LoadOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     targets: list[Target]
-    connections: int = 8
-    requests: int = 4_000
-    turn: int = 4_000
+    connections: Positive = 8
+    requests: Positive = 4_000
+    turn: Positive = 4_000
     warm_up: int = 0
 
 

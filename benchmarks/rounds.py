@@ -25,7 +25,7 @@ STOLEN_SHARE_MAX = 0.03
 """Of the machine's CPU time during a round, for the round to count."""
 
 TURNS = 20
-"""Of each side in a round, unless they would have too few requests."""
+"""Of each side in a round, unless a turn would be less than one request for each connection."""
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ def workloads(bench: Bench, scale: float) -> list[Workload]:
             Workload(
                 name=f"access log, {kind}",
                 target=0.95,
-                # Two seconds a round: what is gathered, written and sent belongs to the round in which it came.
+                # Two seconds a round, one after another: what is gathered is written and sent up to 0.7 s later.
                 requests=max(200, int(4_000 * scale)),
                 connections=8,
                 bare_paths=paths,
@@ -129,7 +129,7 @@ def compare(
     against, gateway = (
         (bench.unrecorded, bench.recorded) if workload.against_unrecorded else (bench.bare, bench.gateway)
     )
-    turn = max(2 * workload.connections, workload.requests // TURNS)
+    turn = max(workload.connections, workload.requests // TURNS)
     order = LoadOrder(
         targets=[
             Target(port=against.port, pid=against.pid, paths=workload.bare_paths, headers=workload.headers),

@@ -1,4 +1,4 @@
-"""Everything a benchmark needs, started and stopped: the stand-in, a Redis, the bare application, one data plane.
+"""Everything a benchmark needs, started and stopped: the stand-in, a Redis, the bare application, data planes.
 
 No control plane: the bundle is published by hand, so that nothing else runs on the machine while it is measured.
 """

@@ -138,7 +138,7 @@ class Statement:
 
     def known(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
         """The same columns as one object, whichever session they were described in: `encoder_for` compares that."""
-        return next((known for known in self._encoders if known == columns), columns)
+        return next((described for described in self._encoders if described == columns), columns)
 
     def note_batch(self, columns: Sequence[Column], rows: int, size: int) -> None:
         """Learn from a batch of `rows` rows that became `size` bytes how many to ask for next."""

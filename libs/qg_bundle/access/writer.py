@@ -27,24 +27,23 @@ return found['err'] and 0 or #found
 """
 
 
-async def append_batches(redis: Redis, batches: Sequence[Mapping[bytes, bytes]]) -> list[bytes]:
-    """Append entries (`codec.encode_batch`) in one round trip; their ids. Raises one of `link.LINK_ERRORS`.
+async def append_batches(redis: Redis, batches: Sequence[Mapping[bytes, bytes]]) -> list[bytes | RedisError]:
+    """Append entries (`codec.encode_batch`) in one round trip: the id of each, or what Redis refused it with.
 
-    When it raises, some of them may be in the stream: what is sent twice is stored once.
+    Raises one of `link.LINK_ERRORS`; some may be in the stream then, but what is sent twice is stored once.
     """
     pipeline = redis.pipeline(transaction=False)
     for fields in batches:
         pipeline.execute_command(
             "XADD", keys.ACCESS, "MAXLEN", "~", ENTRIES_MAX, "*", *(part for field in fields.items() for part in field)
         )
-    # Raised here and not by the driver, which would quote a part of the batch.
-    entry_ids = await pipeline.execute(raise_on_error=False)
-    for entry_id in entry_ids:
-        if isinstance(entry_id, RedisError):
-            raise entry_id
-        if not isinstance(entry_id, bytes):
-            raise RedisError("Redis answered something else than the id of an entry")
-    return entry_ids
+    answers = await pipeline.execute(raise_on_error=False)
+    return [
+        answer
+        if isinstance(answer, bytes | RedisError)
+        else RedisError("Redis answered something else than the id of an entry")
+        for answer in answers
+    ]
 
 
 async def is_in_stream(redis: Redis, entry_id: bytes) -> bool:

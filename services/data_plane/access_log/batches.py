@@ -9,6 +9,9 @@ from qg_core.signatures import Tagger
 BATCHES_MAX = 8
 """Prepared in one go and sent in one round trip: to change threads costs as much as a batch."""
 
+ROUND_TRIP_BYTES_MAX = 524_288
+"""About as much, however little it could be compressed: a round trip has 2 s."""
+
 
 class Prepared(msgspec.Struct, frozen=True):
     """A stream entry that is ready to be sent."""
@@ -26,10 +29,18 @@ class Prepared(msgspec.Struct, frozen=True):
 def next_batches(
     log: Log, tags: Tagger, node: str, *, sent: int, stored: int, announced: int, bytes_max: int
 ) -> list[Prepared]:
-    """What follows `sent`, up to `BATCHES_MAX` and until there are `bytes_max`."""
+    """What follows `sent`, up to `BATCHES_MAX` and until there are `bytes_max`; at a damaged place what is before it.
+
+    Raises `OSError` when that is nothing.
+    """
     found: list[Prepared] = []
     while len(found) < BATCHES_MAX and bytes_max > 0:
-        batch = _next_batch(log, tags, node, sent=sent, stored=stored, announced=announced)
+        try:
+            batch = _next_batch(log, tags, node, sent=sent, stored=stored, announced=announced)
+        except OSError:
+            if not found:
+                raise
+            break
         if batch is None:
             break
         found.append(batch)

@@ -1,4 +1,4 @@
-"""The access log of this node: `begin` and `end` with every request, `record` what they became, many at a time.
+"""The access log of this node: `begin` with every request, `end` and `record` what they became, many at a time.
 
 The event loop only gives numbers and joins lines; a thread writes them, a task sends them. The hot path waits for
 neither: where the disk or Redis can't follow, events wait within bounds, and beyond them are dropped and counted.
@@ -61,7 +61,6 @@ class Recorder:
         self._observe = observe
         self._numbers = Numbers()
         self._log: Log | None = None
-        self._opened_after = 0
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._files = Trouble(observe, lambda away_s: AccessLogRecovered(away_s=away_s))
@@ -87,17 +86,11 @@ class Recorder:
         self._task = asyncio.create_task(self._run())
 
     def record(self, events: Sequence[AccessEvent]) -> None:
-        """Take the events of requests that are over, in the order of their numbers."""
+        """Take the events of requests that are over, in the order of their numbers, which `end` has just given."""
         log = self._log
         if log is None or self._handed_bytes - log.written_bytes > WAITING_BYTES_MAX:
             self._drop(events)
             return
-        if events[0].sequence <= self._opened_after:  # numbered before there was a file: part of its gap
-            numbered = [event for event in events if event.sequence > self._opened_after]
-            self._dropped += len(events) - len(numbered)
-            if not numbered:
-                return
-            events = numbered
         lines = _encode_lines(events)
         self._handed_bytes += len(lines)
         self._gathered.append(Chunk(lines, events[0].sequence, events[-1].sequence, len(events)))
@@ -194,11 +187,11 @@ class Recorder:
             return None
         self._log = log
         ended_before = self._numbers.last
-        self._opened_after = self._numbers.continue_in(log.counter.cells, log.gone_up_to)
+        opened_after = self._numbers.continue_in(log.counter.cells, log.gone_up_to)
         # Reading may take seconds, and lines that come meanwhile wait behind it.
         self._disk.post(self._try_to_write)
         if ended_before:
-            self._disk.post(partial(log.lose_up_to, self._opened_after))
+            self._disk.post(partial(log.lose_up_to, opened_after))
         return log
 
     def _hand_over(self) -> None:

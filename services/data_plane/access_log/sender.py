@@ -10,8 +10,9 @@ from functools import partial
 from typing import TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from data_plane.access_log.batches import BATCHES_MAX, Prepared, next_batches
+from data_plane.access_log.batches import ROUND_TRIP_BYTES_MAX, Prepared, next_batches
 from data_plane.access_log.disk_thread import DiskThread
 from data_plane.access_log.log import Log
 from data_plane.access_log.logs import Logs
@@ -127,11 +128,12 @@ class Sender:
 
     async def _send(self, log: Log, outbox: Outbox) -> None:
         while batches := await self._on_disk(partial(self._next_batches, log, outbox)):
-            entry_ids = await append_batches(self._redis, [batch.fields for batch in batches])
-            now = self._now()
-            for entry_id, batch in zip(entry_ids, batches, strict=True):
-                outbox.note_sent(Sent(entry_id, batch.last, batch.bytes), batch.base, now)
-            if len(batches) < BATCHES_MAX:
+            answers = await append_batches(self._redis, [batch.fields for batch in batches])
+            for answer, batch in zip(answers, batches, strict=True):
+                if isinstance(answer, RedisError):
+                    raise answer  # what stands before it is sent; what follows it comes again
+                outbox.note_sent(Sent(answer, batch.last, batch.bytes), batch.base, self._now())
+            if batches[-1].last >= log.segments.last:
                 return  # what was written since waits for the next step
 
     def _next_batches(self, log: Log, outbox: Outbox) -> list[Prepared]:
@@ -142,7 +144,7 @@ class Sender:
             sent=outbox.sent,
             stored=outbox.stored,
             announced=outbox.announced,
-            bytes_max=outbox.room_bytes,
+            bytes_max=min(outbox.room_bytes, ROUND_TRIP_BYTES_MAX),
         )
 
     async def _on_disk(self, call: Callable[[], ResultT]) -> ResultT:

@@ -1,10 +1,10 @@
 """The numbers of requests, kept where a kill -9 can't take them: in a file that is mapped into memory.
 
 One 8-byte word holds both how many numbers were given and how many requests are running (which have none yet). A
-request counts as running before anything of its answer is sent, and gets its number when its event is made: so numbers
-rise in the order in which events are written, and whoever opens the file after a kill knows exactly how many requests
-left no event, from the sum of the two. The word is written in one store; the system keeps it when the process dies. (A
-machine that loses power may lose it: `logs` begins a new log after every boot.)
+request counts as running before anything of its answer is sent, and until it gets its number, with its event: so
+numbers rise in the order in which events are written, and whoever opens the file after a kill knows exactly how many
+requests left no event, from the sum of the two. The word is written in one store; the system keeps it when the process
+dies. (A machine that loses power may lose it: `logs` begins a new log after every boot.)
 """
 
 from array import array
@@ -37,7 +37,7 @@ class Sequence:
         """Count a request as running; `end` must follow."""
         self._cells[0] = self._word = self._word + 1
 
-    def end(self, count: int = 1) -> int:
+    def end(self, count: int) -> int:
         """The first of the numbers of `count` requests that are over; they follow each other.
 
         Stores nothing: the sum, which is what a kill leaves, is the same.

@@ -1,7 +1,6 @@
 """Access events of requests that are over: made many at a time, when their lines are, and not one by one in between."""
 
 from collections.abc import Iterable
-from itertools import count
 
 from qg_core.access_events import PRINCIPAL_LENGTH_MAX, REMOTE_IP_LENGTH_MAX, AccessEvent
 from qg_telemetry.events import RequestServed
@@ -35,5 +34,5 @@ def access_events(
             one.bytes,
             one.revision,
         )
-        for number, one, (ended, credential_id) in zip(count(first), served, ends, strict=False)
+        for number, (one, (ended, credential_id)) in enumerate(zip(served, ends, strict=True), first)
     ]

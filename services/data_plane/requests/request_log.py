@@ -1,8 +1,8 @@
-"""Requests that are over: what is said of each is made at once, and said a few milliseconds later, many at a time.
+"""Requests that are over: what the log says of each is made at once, and said a few milliseconds later, many at a time.
 
 Made at once, so that nothing of a request outlives it: memory that the next one takes over is still in the processor's
-caches. Said together: encoding and writing one line alone costs twice as much. Events wait for at most
-`DELAY_S`; a killed process loses no more than the log's own buffer does.
+caches. Said together, and its access event made then: encoding and writing one line alone costs twice as much. Events
+wait for at most `DELAY_S`; a killed process loses no more than the log's own buffer does.
 """
 
 import asyncio
@@ -45,8 +45,7 @@ class RequestLog:
         if not self._over:
             self._wall_clock_ahead_s = time.time() - time.monotonic()
             asyncio.get_running_loop().call_later(DELAY_S, self.flush)
-        # First: whatever happens below, the request no longer counts as running.
-        self._over += 1
+        self._over += 1  # before anything below can fail: what is over gets a number, with an event or without
         served = visit.served()
         if self._traces is not None:
             served = _traced(self._traces, visit, served, self._wall_clock_ahead_s)
@@ -62,12 +61,12 @@ class RequestLog:
         served, self._served = self._served, []
         ends, self._ends = self._ends, []
         over, self._over = self._over, 0
-        if served:
-            self._tell(served)
         if self._recorder is not None and over:
             first = self._recorder.end(over)
             if served:
                 self._recorder.record(access_events(served, ends, first, self._wall_clock_ahead_s))
+        if served:
+            self._tell(served)
 
 
 def _nothing() -> None:

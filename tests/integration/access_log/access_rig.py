@@ -73,10 +73,11 @@ class RecordingNode:
         """Requests that come and go; their numbers."""
         numbers: list[int] = []
         while len(numbers) < requests:
-            some = []
-            for _ in range(min(at_once, requests - len(numbers))):
+            count = min(at_once, requests - len(numbers))
+            for _ in range(count):
                 self.recorder.begin()
-                some.append(self.recorder.end())
+            first = self.recorder.end(count)
+            some = list(range(first, first + count))
             self.recorder.record([event(number) for number in some])
             numbers += some
         return numbers

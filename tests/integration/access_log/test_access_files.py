@@ -97,7 +97,7 @@ async def test_a_directory_that_can_not_be_made_is_tried_again(tmp_path: Path, r
         assert node.recorder.events_dropped == 40
         in_the_way.unlink()
         await until(lambda: bool(node.told(AccessLogRecovered)))
-        running = node.recorder.end()
+        running = node.recorder.end(1)
         assert running == 41
         numbers = node.serve(10)
         await sink.until_persisted(node.log_id, numbers[-1])

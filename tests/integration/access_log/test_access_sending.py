@@ -6,9 +6,9 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from data_plane.access_log import outbox as outbox_module
-from data_plane.access_log.batches import BATCHES_MAX
 from qg_bundle import keys
 from qg_bundle.access.codec import EVENTS_MAX, persisted_value
+from qg_bundle.link import LINK_ERRORS
 from qg_security.sealing import new_fernet_key
 from qg_security.tags import ACCESS_PERSISTED_CONTEXT, TagKeys
 from qg_telemetry.events import (
@@ -110,13 +110,24 @@ async def test_what_is_out_is_bounded(tmp_path: Path, redis_url: str, monkeypatc
         assert (sink.lost(node.log_id), sink.received) == (0, 11_000)
 
 
-async def test_many_batches_go_out_at_once_and_each_of_them_once(tmp_path: Path, redis_url: str) -> None:
-    events = 2 * BATCHES_MAX * EVENTS_MAX + 200
+async def test_what_redis_took_before_it_refused_is_not_sent_again(tmp_path: Path, redis_url: str) -> None:
+    room = 5
+    events = 8 * EVENTS_MAX
     async with RecordingNode(tmp_path, redis_url) as node, Sink(redis_url) as sink:
+        last_id = 2**64 - 1
+        junk = await sink.redis.xadd(keys.ACCESS, {"x": "y"}, id=f"{last_id}-{last_id - room}")  # so many ids are left
+        await sink.redis.xdel(keys.ACCESS, junk)
         node.serve(events, at_once=1_000)
+        await until(lambda: bool(node.told(AccessSendingFailed)))
+        for _ in range(3):
+            with pytest.raises(LINK_ERRORS):
+                await node.sender.step()
+        assert await stream_length(sink.redis) == room
+        await sink.take()
+        assert sink.received == room * EVENTS_MAX
+        await sink.redis.delete(keys.ACCESS)
         await sink.until_persisted(node.log_id, events)
         assert (sink.lost(node.log_id), sink.received) == (0, events)
-        assert sink.entries < 2 * BATCHES_MAX + 10
 
 
 @pytest.mark.parametrize("forged", ["other_key", "other_log", "other_purpose", "number_alone", "long"])
