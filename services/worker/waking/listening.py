@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arq.connections import ArqRedis
-from arq.constants import job_key_prefix
+from arq.constants import in_progress_key_prefix, job_key_prefix
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
@@ -89,7 +89,8 @@ class Waking:
                 raise  # Redis is away, is a replica, is full, or lets this user do too little
             # Whatever was planted, the queue must go on.
             self._observe(QueuedJobRefused(reason="queue_broken", detail=type(error).__name__))
-            await link.unlink(QUEUE_NAME, f"{job_key_prefix}{JOB_ID}")
+            # With the mark that it is being run, which would hide wake-ups for a quarter of a minute.
+            await link.unlink(QUEUE_NAME, f"{job_key_prefix}{JOB_ID}", f"{in_progress_key_prefix}{JOB_ID}")
         finally:
             await _end(worker)
             with contextlib.suppress(Exception):

@@ -100,7 +100,7 @@ async def test_what_is_no_wake_up_is_refused_counted_and_gone(gate: WorkerRig) -
         waker = Waker(gate.redis_url)
         try:
             assert await waker.wake()
-            wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the next wake-up is taken")
+            wait_until(lambda: redis.zcard(QUEUE_NAME) == 0, "the next wake-up is taken", timeout_s=10.0)
         finally:
             await waker.close()
     assert worker.metric("qg_events_total") >= 5
