@@ -123,6 +123,7 @@ async def test_what_redis_took_before_it_refused_is_not_sent_again(tmp_path: Pat
             with pytest.raises(LINK_ERRORS):
                 await node.sender.step()
         assert await stream_length(sink.redis) == room
+        assert node.recorder.outstanding_bytes > 0, "they are known to be on their way"
         await sink.take()
         assert sink.received == room * EVENTS_MAX
         await sink.redis.delete(keys.ACCESS)
